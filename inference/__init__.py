@@ -1,0 +1,1 @@
+"""Models behind ports: embedders, rerankers and chat models. Knows no Django (except ``conf``)."""

@@ -1,0 +1,1 @@
+"""Questions, rankings, cited answers, and what people judge of them."""
