@@ -1,0 +1,232 @@
+"""The final score of a passage: four factors in [0, 1], each with the inputs it came from.
+
+Every factor function returns ``(value, inputs)``; ``inputs`` is ready for JSON and enough to
+compute the value again by hand. The blend is a weighted mean, after a floor on relevance: an easy
+text about something else never stands above a text that answers.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from documents.analysis import analyze
+from inference.ports import Calibration
+from qa.types import FactorWeights
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import date
+
+    from inference.ports import RerankerCard, Signal
+    from qa.types import Factors, QuestionTerm
+
+Inputs = dict[str, object]
+Scored = tuple[float, Inputs]
+FactorName = Literal["relevance", "completeness", "readability", "timeliness"]
+
+FACTORS: tuple[FactorName, ...] = ("relevance", "completeness", "readability", "timeliness")
+
+PRESETS: Mapping[str, FactorWeights] = {
+    "balanced": FactorWeights(),
+    "relevance_only": FactorWeights(
+        relevance=1.0, completeness=0.0, readability=0.0, timeliness=0.0
+    ),
+}
+
+FIRST_STAGE_CALIBRATIONS: tuple[Calibration, ...] = (
+    Calibration(weights={"cosine": 8.0, "lexical": 4.0}, bias=-4.5),
+    Calibration(weights={"cosine": 9.0}, bias=-3.6),
+    Calibration(weights={"lexical": 8.0}, bias=-2.8),
+)
+"""Relevance without a cross-encoder, for the default embedder and BM25 share. Set by eye so that
+a cosine of 0.6 with half of the terms is near 0.9 and one of 0.2 with a tenth is below 0.1."""
+
+NEUTRAL = 0.5
+"""The value of a factor that nothing is known about: neither praise nor blame."""
+
+
+class Contribution(NamedTuple):
+    """What one factor adds to the final score: ``contribution = value * share``."""
+
+    factor: FactorName
+    value: float
+    weight: float
+    share: float
+    """The weight over the sum of the weights."""
+    contribution: float
+
+
+def relevance(
+    card: RerankerCard | None,
+    *,
+    rerank: float | None,
+    cosine: float | None,
+    lexical: float | None,
+) -> Scored:
+    """Probability that the passage answers the question, from the signals at hand.
+
+    Scores that are probabilities already are taken as they are. Else the calibration of the card
+    whose signals are all at hand, and most numerous, decides; when there is a cross-encoder's
+    score, only one that reads it. A score of an uncalibrated cross-encoder goes through the plain
+    logistic function, as sentence-transformers does; without one, ``FIRST_STAGE_CALIBRATIONS``.
+    Nothing at hand at all gives 0.
+    """
+    signals: dict[Signal, float] = {}
+    if rerank is not None:
+        signals["rerank"] = rerank
+    if cosine is not None:
+        signals["cosine"] = cosine
+    if lexical is not None:
+        signals["lexical"] = lexical
+    if not signals:
+        return 0.0, {"method": "no_signal", "signals": {}}
+    if rerank is not None and card is not None and card.scores_are_probabilities:
+        return _clamp(rerank), {"method": "probability", "signals": {"rerank": rerank}}
+    own = _usable(card.calibrations if card is not None else (), signals)
+    if own is not None:
+        return _calibrated(own, signals, "calibrated")
+    if rerank is not None:
+        return _calibrated(Calibration({"rerank": 1.0}, 0.0), signals, "uncalibrated")
+    fallback = _usable(FIRST_STAGE_CALIBRATIONS, signals)
+    if fallback is None:
+        message = "FIRST_STAGE_CALIBRATIONS must cover every first-stage signal"
+        raise LookupError(message)
+    return _calibrated(fallback, signals, "first_stage")
+
+
+def completeness(question_terms: Sequence[QuestionTerm], passage_text: str) -> Scored:
+    """Share of what the question asks for that the passage speaks of, weighted by idf.
+
+    A term is covered when the passage, cut by the same analyzer, holds its token. A question
+    without content terms ("what is it?") is neutral. Terms that are all of weight 0 (each stands
+    in every passage) are counted alike.
+    """
+    if not question_terms:
+        return NEUTRAL, {"rule": "no_terms", "terms": []}
+    tokens = set(analyze(passage_text))
+    terms: list[dict[str, object]] = [
+        {
+            "token": term.token,
+            "surface": term.surface,
+            "idf": term.idf,
+            "covered": term.token in tokens,
+        }
+        for term in question_terms
+    ]
+    weighted = any(term.idf > 0 for term in question_terms)
+    weights = [term.idf if weighted else 1.0 for term in question_terms]
+    covered = sum(
+        weight for weight, term in zip(weights, question_terms, strict=True) if term.token in tokens
+    )
+    inputs: Inputs = {"rule": "idf_share" if weighted else "term_share", "terms": terms}
+    return _clamp(covered / sum(weights)), inputs
+
+
+def readability(score: float, inputs: Mapping[str, float]) -> Scored:
+    """The passage's own readability, measured when it was indexed."""
+    return _clamp(score), {"score": score, **inputs}
+
+
+def timeliness(
+    effective: date | None,
+    expires: date | None,
+    *,
+    superseded: bool,
+    half_life_days: int,
+    today: date,
+) -> Scored:
+    """``0.5 ** (age in days / half-life)``; unknown date is neutral, expired or superseded is 0.
+
+    A document still holds on its last day: it has expired when ``expires`` is before ``today``.
+    A date in the future counts as today.
+    """
+    if half_life_days <= 0:
+        message = "half_life_days must be positive"
+        raise ValueError(message)
+    inputs: Inputs = {
+        "effective_date": effective.isoformat() if effective else None,
+        "expires_at": expires.isoformat() if expires else None,
+        "today": today.isoformat(),
+        "half_life_days": half_life_days,
+    }
+    if superseded:
+        return 0.0, {"rule": "superseded", **inputs}
+    if expires is not None and expires < today:
+        return 0.0, {"rule": "expired", **inputs}
+    if effective is None:
+        return NEUTRAL, {"rule": "unknown_date", **inputs}
+    age_days = max(0, (today - effective).days)
+    return 0.5 ** (age_days / half_life_days), {"rule": "decay", "age_days": age_days, **inputs}
+
+
+def blend(factors: Factors, weights: FactorWeights) -> float:
+    """The weighted mean of the factors, in [0, 1]; equal to the sum of ``explain``'s parts."""
+    return _clamp(sum(part.contribution for part in explain(factors, weights)))
+
+
+def explain(factors: Factors, weights: FactorWeights) -> tuple[Contribution, ...]:
+    """What each factor adds to the final score, in the order of ``FACTORS``.
+
+    Raises ``ValueError`` for a negative weight or weights that are all 0.
+    """
+    values = {name: float(getattr(factors, name)) for name in FACTORS}
+    chosen = {name: float(getattr(weights, name)) for name in FACTORS}
+    total = sum(chosen.values())
+    if min(chosen.values()) < 0 or total <= 0:
+        message = "weights must not be negative, and one must be positive"
+        raise ValueError(message)
+    return tuple(
+        Contribution(
+            factor=name,
+            value=values[name],
+            weight=chosen[name],
+            share=chosen[name] / total,
+            contribution=values[name] * chosen[name] / total,
+        )
+        for name in FACTORS
+    )
+
+
+def is_above_floor(relevance_value: float, floor: float) -> bool:
+    """Whether a passage may compete by its other factors; the floor itself is above."""
+    return relevance_value >= floor
+
+
+def _usable(
+    calibrations: Sequence[Calibration], signals: Mapping[Signal, float]
+) -> Calibration | None:
+    """The calibration that reads most of the signals at hand; the first of equals."""
+    usable = [
+        calibration
+        for calibration in calibrations
+        if calibration.weights
+        and calibration.weights.keys() <= signals.keys()
+        and ("rerank" in calibration.weights or "rerank" not in signals)
+    ]
+    return max(usable, key=lambda calibration: len(calibration.weights), default=None)
+
+
+def _calibrated(calibration: Calibration, signals: Mapping[Signal, float], method: str) -> Scored:
+    logit = calibration.bias + sum(
+        weight * signals[signal] for signal, weight in calibration.weights.items()
+    )
+    inputs: Inputs = {
+        "method": method,
+        "signals": dict(signals),
+        "weights": dict(calibration.weights),
+        "bias": calibration.bias,
+        "logit": logit,
+    }
+    return _sigmoid(logit), inputs
+
+
+def _sigmoid(x: float) -> float:
+    # Two forms, so that exp never overflows.
+    if x >= 0:
+        return 1.0 / (1.0 + math.exp(-x))
+    return math.exp(x) / (1.0 + math.exp(x))
+
+
+def _clamp(value: float) -> float:
+    return min(1.0, max(0.0, value))
