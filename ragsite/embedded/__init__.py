@@ -1,0 +1,1 @@
+"""PostgreSQL, Redis, workers and the web server of one machine, started by one command."""
