@@ -84,7 +84,7 @@ def test_what_we_wrote_says_in_its_text_that_it_is_fictitious(entry: dict[str, A
     text = text_of(SAMPLES / entry["file"])
     if entry["language"] == "zh":
         body = text.split("---\n", 2)[2].strip()
-        assert body.splitlines()[0] == "# 虚构示例，非医疗建议"  # noqa: RUF001 (Chinese comma)
+        assert body.splitlines()[0] == "# 虚构示例，非医疗建议"
     else:
         assert "Fictitious example, not medical advice" in text[:400]
 
