@@ -13,21 +13,24 @@ import re
 import sys
 import threading
 import unicodedata
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import Stemmer
 
 from documents.stopwords import (
     CHINESE_PROTECTED_WORDS,
+    CHINESE_STOP_CHARACTERS,
     CHINESE_STOP_PHRASES,
     ENGLISH_FUNCTION_WORDS,
     ENGLISH_STOP_WORDS,
     OTHER_FUNCTION_WORDS,
 )
-from documents.types import Language
+
+if TYPE_CHECKING:
+    from documents.types import Language
 
 TERM_GENERATION = 1
-"""Raised whenever ``analyze`` can give other tokens for the same text: the index is then rebuilt."""
+"""Raised whenever ``analyze`` can give other tokens for the same text; the index is rebuilt."""
 
 MAX_TOKEN_LENGTH = 64
 """Longer words are cut: they are encoded data, and an index entry has a limited size."""
@@ -58,7 +61,7 @@ _LATIN_ACCENTS = re.compile("[\u0300-\u036f]")
 _STOP_PHRASE = re.compile(
     "(?P<kept>{})|{}".format(
         "|".join(sorted(CHINESE_PROTECTED_WORDS, key=len, reverse=True)),
-        "|".join(sorted(set(CHINESE_STOP_PHRASES), key=len, reverse=True)),
+        "|".join(sorted(CHINESE_STOP_PHRASES, key=len, reverse=True)),
     )
 )
 _HAN_CHARACTER = re.compile(f"[{_HAN}]")
@@ -68,7 +71,9 @@ _LATIN_WORD = re.compile("[a-zA-Z\u00c0-\u024f]+")
 _OTHER_LETTER = re.compile("[\u0370-\u0dff\u0e00-\u10ff\u1200-\u1cff]")
 _LANGUAGE_SAMPLE = 20_000
 _HAN_CHARACTERS_PER_WORD = 1.6
-_ENGLISH_ENDING = re.compile(r"(?:ing|tion|tions|ness|ment|ments|ed|ly|ity|ies|ous|able|th|ck|ght)$")
+_ENGLISH_ENDING = re.compile(
+    r"(?:ing|tion|tions|ness|ment|ments|ed|ly|ity|ies|ous|able|ght|ism|ful)$"
+)
 
 _local = threading.local()
 
@@ -119,8 +124,9 @@ def content_terms(question: str) -> list[ContentTerm]:
                 terms.setdefault(_stem([folded])[0], run)
             continue
         for segment in _content_segments(run):
-            pieces = [segment] if len(segment) == 1 else _pairs(segment)
-            for piece in pieces:
+            if segment in CHINESE_STOP_CHARACTERS:
+                continue
+            for piece in _pairs(segment) or [segment]:
                 terms.setdefault(piece, piece)
     return [ContentTerm(token, surface) for token, surface in terms.items()]
 
@@ -155,7 +161,7 @@ def _looks_english(sample: str) -> bool:
     if not words:
         return False
     english = sum(word in ENGLISH_FUNCTION_WORDS for word in words)
-    other = sum(word in OTHER_FUNCTION_WORDS and word not in ENGLISH_FUNCTION_WORDS for word in words)
+    other = sum(word in OTHER_FUNCTION_WORDS for word in words)
     if english or other:
         return english > 1.5 * other
     if not sample.isascii() and any(not word.isascii() for word in words):
@@ -187,9 +193,7 @@ def _pairs(run: str) -> list[str]:
 
 
 def _pairs_and_singles(run: str) -> list[str]:
-    if len(run) == 1:
-        return [run]
-    return _pairs(run) + _SINGLES.findall(run)
+    return [run] if len(run) == 1 else _pairs(run) + _SINGLES.findall(run)
 
 
 def _content_segments(run: str) -> list[str]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 
-_ABBREVIATIONS = frozenset(
-    """
-    al approx art cf ch co corp dept dr e.g ed eds eq est etc fig figs i.e inc jan feb mar apr
-    jun jul aug sep sept oct nov dec jr ltd mr mrs ms no nos p pp ph.d prof ref refs sec sr st
+_ABBREVIATION_LIST = """
+    al approx cf ch co corp dept dr e.g ed eds eq est etc fig figs i.e inc jan feb mar apr
+    jun jul aug sep sept oct nov dec jr ltd mr mrs ms p pp ph.d prof ref refs sec sr st
     tab u.k u.s vol vs
-    """.split()
-)
+"""
+_ABBREVIATIONS = frozenset(_ABBREVIATION_LIST.split())
 
 _END = re.compile(
     r"""
