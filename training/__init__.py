@@ -1,0 +1,1 @@
+"""How the bundled cross-encoder is made. Not imported by the application."""
