@@ -1,0 +1,246 @@
+"""Each factor can be computed again by hand from the inputs stored beside it."""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from documents.analysis import analyze
+from inference.ports import Calibration, RerankerCard
+from qa.scoring import (
+    FIRST_STAGE_CALIBRATIONS,
+    PRESETS,
+    blend,
+    completeness,
+    explain,
+    is_above_floor,
+    readability,
+    relevance,
+    timeliness,
+)
+from qa.types import Factors, FactorWeights, QuestionTerm
+
+TODAY = date(2026, 6, 1)
+CARD = RerankerCard(
+    name="compact",
+    model="m",
+    revision="r",
+    calibrations=(
+        Calibration(weights={"rerank": 1.0}, bias=-1.0),
+        Calibration(weights={"rerank": 0.5, "cosine": 4.0}, bias=-2.0),
+        Calibration(weights={"rerank": 0.5, "cosine": 3.0, "lexical": 2.0}, bias=-3.0),
+        Calibration(weights={"cosine": 2.0, "lexical": 1.0}, bias=-1.5),
+    ),
+)
+scores = st.none() | st.floats(-50, 50)
+shares = st.floats(0, 1)
+factors = st.builds(
+    Factors, relevance=shares, completeness=shares, readability=shares, timeliness=shares
+)
+weights = st.builds(
+    FactorWeights,
+    relevance=st.floats(0.01, 5),
+    completeness=st.floats(0, 5),
+    readability=st.floats(0, 5),
+    timeliness=st.floats(0, 5),
+)
+
+
+def sigmoid(x: float) -> float:
+    return 1 / (1 + math.exp(-x))
+
+
+def term(word: str, idf: float) -> QuestionTerm:
+    return QuestionTerm(token=analyze(word)[0], surface=word, idf=idf)
+
+
+class TestRelevance:
+    def test_the_calibration_that_reads_most_signals_is_used(self) -> None:
+        value, inputs = relevance(CARD, rerank=2.0, cosine=0.5, lexical=0.25)
+        assert value == pytest.approx(sigmoid(0.5 * 2 + 3 * 0.5 + 2 * 0.25 - 3))
+        assert inputs["method"] == "calibrated"
+        assert inputs["bias"] == -3.0
+
+    def test_a_missing_signal_falls_to_the_calibration_without_it(self) -> None:
+        value, _ = relevance(CARD, rerank=2.0, cosine=0.5, lexical=None)
+        assert value == pytest.approx(sigmoid(0.5 * 2 + 4 * 0.5 - 2))
+        value, _ = relevance(CARD, rerank=2.0, cosine=None, lexical=0.9)
+        assert value == pytest.approx(sigmoid(2.0 - 1))
+
+    def test_a_card_may_calibrate_the_first_stage_for_when_it_does_not_run(self) -> None:
+        value, _ = relevance(CARD, rerank=None, cosine=0.5, lexical=0.25)
+        assert value == pytest.approx(sigmoid(2 * 0.5 + 0.25 - 1.5))
+
+    def test_probabilities_are_taken_as_they_are(self) -> None:
+        card = RerankerCard("api", "m", "r", scores_are_probabilities=True)
+        assert relevance(card, rerank=0.73, cosine=0.1, lexical=0.1)[0] == 0.73
+
+    def test_the_score_of_an_uncalibrated_cross_encoder_is_never_ignored(self) -> None:
+        card = RerankerCard("new", "m", "r", calibrations=CARD.calibrations[3:])
+        value, inputs = relevance(card, rerank=1.5, cosine=0.9, lexical=0.9)
+        assert value == pytest.approx(sigmoid(1.5))
+        assert inputs["method"] == "uncalibrated"
+
+    @pytest.mark.parametrize(("cosine", "lexical"), [(0.4, 0.3), (0.4, None), (None, 0.3)])
+    def test_without_a_reranker_the_first_stage_decides(
+        self, cosine: float | None, lexical: float | None
+    ) -> None:
+        value, inputs = relevance(None, rerank=None, cosine=cosine, lexical=lexical)
+        assert inputs["method"] == "first_stage"
+        assert 0 < value < 1
+
+    def test_a_strong_first_stage_match_is_far_above_a_weak_one(self) -> None:
+        assert relevance(None, rerank=None, cosine=0.6, lexical=0.5)[0] > 0.85
+        assert relevance(None, rerank=None, cosine=0.2, lexical=0.1)[0] < 0.1
+
+    def test_no_signal_at_all_gives_nothing(self) -> None:
+        assert relevance(CARD, rerank=None, cosine=None, lexical=None)[0] == 0.0
+
+    def test_extreme_scores_do_not_overflow(self) -> None:
+        assert relevance(None, rerank=-1e6, cosine=None, lexical=None)[0] == 0.0
+        assert relevance(None, rerank=1e6, cosine=None, lexical=None)[0] == 1.0
+
+    @given(rerank=scores, cosine=scores, lexical=scores, card=st.sampled_from([CARD, None]))
+    def test_the_value_follows_from_the_stored_inputs(
+        self,
+        rerank: float | None,
+        cosine: float | None,
+        lexical: float | None,
+        card: RerankerCard | None,
+    ) -> None:
+        value, inputs = relevance(card, rerank=rerank, cosine=cosine, lexical=lexical)
+        stored = json.loads(json.dumps(inputs))
+        if stored["method"] == "no_signal":
+            assert value == 0.0
+            return
+        logit = stored["bias"] + sum(
+            weight * stored["signals"][name] for name, weight in stored["weights"].items()
+        )
+        assert value == pytest.approx(sigmoid(max(-700, logit)))
+
+    def test_every_set_of_first_stage_signals_has_a_calibration(self) -> None:
+        read = {frozenset(calibration.weights) for calibration in FIRST_STAGE_CALIBRATIONS}
+        assert {frozenset({"cosine"}), frozenset({"lexical"})} <= read
+
+
+class TestCompleteness:
+    def test_the_share_is_weighted_by_idf(self) -> None:
+        terms = [term("sleep", 3.0), term("melatonin", 5.0), term("adults", 2.0)]
+        value, inputs = completeness(terms, "Sleeping well, for an adult: ten tips.")
+        assert value == pytest.approx((3.0 + 2.0) / 10.0)
+        assert inputs["terms"] == [
+            {"token": terms[0].token, "surface": "sleep", "idf": 3.0, "covered": True},
+            {"token": terms[1].token, "surface": "melatonin", "idf": 5.0, "covered": False},
+            {"token": terms[2].token, "surface": "adults", "idf": 2.0, "covered": True},
+        ]
+
+    def test_a_question_without_content_terms_is_neutral_and_says_so(self) -> None:
+        assert completeness([], "anything") == (0.5, {"rule": "no_terms", "terms": []})
+
+    def test_terms_of_no_weight_count_alike(self) -> None:
+        value, inputs = completeness([term("sleep", 0.0), term("fruit", 0.0)], "fruit")
+        assert value == 0.5
+        assert inputs["rule"] == "term_share"
+
+    def test_chinese_terms_are_found_by_the_same_analyzer(self) -> None:
+        terms = [QuestionTerm(token, token, 1.0) for token in analyze("睡眠")]
+        assert completeness(terms, "改善睡眠质量的10个小贴士")[0] == 1.0
+        assert completeness(terms, "水果与血糖")[0] == 0.0
+
+
+class TestReadability:
+    def test_the_stored_score_is_kept_with_its_inputs(self) -> None:
+        value, inputs = readability(0.8, {"words": 40.0})
+        assert value == 0.8
+        assert inputs == {"score": 0.8, "words": 40.0}
+
+    def test_a_stored_score_out_of_range_is_brought_back(self) -> None:
+        assert readability(1.4, {})[0] == 1.0
+        assert readability(-0.2, {})[0] == 0.0
+
+
+class TestTimeliness:
+    def value(
+        self,
+        effective: date | None,
+        expires: date | None = None,
+        superseded: bool = False,  # noqa: FBT001, FBT002
+    ) -> float:
+        return timeliness(
+            effective, expires, superseded=superseded, half_life_days=100, today=TODAY
+        )[0]
+
+    def test_a_document_of_one_half_life_scores_a_half(self) -> None:
+        assert self.value(TODAY) == 1.0
+        assert self.value(TODAY - timedelta(days=100)) == 0.5
+        assert self.value(TODAY - timedelta(days=200)) == 0.25
+
+    def test_an_unknown_date_is_neutral(self) -> None:
+        assert self.value(None) == 0.5
+
+    def test_a_date_in_the_future_counts_as_today(self) -> None:
+        assert self.value(TODAY + timedelta(days=30)) == 1.0
+
+    def test_a_document_still_holds_on_its_last_day(self) -> None:
+        assert self.value(TODAY, TODAY) == 1.0
+        assert self.value(TODAY, TODAY - timedelta(days=1)) == 0.0
+
+    def test_a_superseded_document_scores_zero_however_new(self) -> None:
+        assert self.value(TODAY, superseded=True) == 0.0
+
+    def test_the_rule_and_its_numbers_are_stored(self) -> None:
+        _, inputs = timeliness(
+            date(2026, 5, 22), None, superseded=False, half_life_days=100, today=TODAY
+        )
+        assert json.loads(json.dumps(inputs)) == {
+            "rule": "decay",
+            "age_days": 10,
+            "effective_date": "2026-05-22",
+            "expires_at": None,
+            "today": "2026-06-01",
+            "half_life_days": 100,
+        }
+
+    def test_a_half_life_of_nothing_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="half_life_days"):
+            timeliness(None, None, superseded=False, half_life_days=0, today=TODAY)
+
+
+class TestBlend:
+    def test_the_default_weights(self) -> None:
+        blended = blend(Factors(0.9, 0.5, 0.7, 0.2), PRESETS["balanced"])
+        assert blended == pytest.approx(0.9 * 0.4 + 0.5 * 0.3 + 0.7 * 0.2 + 0.2 * 0.1)
+
+    def test_relevance_only_is_relevance(self) -> None:
+        assert blend(Factors(0.37, 1.0, 1.0, 1.0), PRESETS["relevance_only"]) == 0.37
+
+    def test_weights_need_not_sum_to_one(self) -> None:
+        factors = Factors(0.9, 0.5, 0.7, 0.2)
+        assert blend(factors, FactorWeights(4, 3, 2, 1)) == pytest.approx(
+            blend(factors, FactorWeights())
+        )
+
+    @given(factors, weights)
+    def test_the_explanation_adds_up_to_the_score(
+        self, given_factors: Factors, given_weights: FactorWeights
+    ) -> None:
+        parts = explain(given_factors, given_weights)
+        score = blend(given_factors, given_weights)
+        assert sum(part.contribution for part in parts) == pytest.approx(score)
+        assert sum(part.share for part in parts) == pytest.approx(1.0)
+        assert 0.0 <= score <= 1.0
+
+    @pytest.mark.parametrize("bad", [FactorWeights(0, 0, 0, 0), FactorWeights(1, -1, 0, 0)])
+    def test_weights_that_cannot_make_a_mean_are_refused(self, bad: FactorWeights) -> None:
+        with pytest.raises(ValueError, match="weights"):
+            blend(Factors(1, 1, 1, 1), bad)
+
+
+def test_the_floor_itself_is_above_the_floor() -> None:
+    assert is_above_floor(0.15, 0.15)
+    assert not is_above_floor(0.149, 0.15)
