@@ -265,6 +265,8 @@ class Judgement(models.Model):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
     judged_at = models.DateTimeField(default=timezone.now)
+    is_withdrawn = models.BooleanField(default=False)
+    """Set on the newer row that takes a judgement back; no row is ever changed."""
 
     class Meta:
         abstract = True
