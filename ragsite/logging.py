@@ -19,6 +19,7 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 EVENTS: frozenset[str] = frozenset(
     {
+        "task.enqueue.failed",
         "worker.warm_up.started",
         "worker.warm_up.completed",
         "worker.warm_up.failed",
