@@ -1,4 +1,4 @@
-"""Whether the parts work: Postgres, Redis, and the workers by the heartbeats they leave in Redis."""
+"""Whether the parts work: Postgres, Redis, and the workers by the heartbeats they leave."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def worker_state(queue: str) -> WorkerState:
 
 
 def answers_worker(request: HttpRequest) -> Mapping[str, object]:
-    """Template context: ``answers_worker`` is ``loading``, ``ready`` or ``down``; read when used."""
+    """Template context: ``answers_worker`` is ``loading``, ``ready`` or ``down``; read on use."""
     del request
     return {"answers_worker": SimpleLazyObject(lambda: worker_state("answers"))}
 
