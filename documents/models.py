@@ -69,6 +69,13 @@ class KnowledgeBase(models.Model):
     name = models.CharField(_("name"), max_length=120)
     slug = models.SlugField(_("address"), max_length=60, unique=True, allow_unicode=True)
     description = models.TextField(_("description"), blank=True, max_length=2000)
+    suggested_questions = ArrayField(
+        models.CharField(max_length=200),
+        verbose_name=_("example questions"),
+        default=list,
+        blank=True,
+        help_text=_("Shown to people who have not asked yet."),
+    )
     visibility = models.CharField(
         _("visibility"), max_length=12, choices=Visibility, default=Visibility.PRIVATE
     )
@@ -367,9 +374,7 @@ class ProcessingStage(models.Model):
 class ParsedText(models.Model):
     """What the parser found in a version: its text, and blocks and lines as spans of it."""
 
-    version = models.OneToOneField(
-        DocumentVersion, on_delete=models.CASCADE, related_name="parsed"
-    )
+    version = models.OneToOneField(DocumentVersion, on_delete=models.CASCADE, related_name="parsed")
     text = models.TextField()
     blocks = models.JSONField(default=list)
     lines = models.JSONField(default=list)
@@ -468,9 +473,7 @@ class ChunkCuration(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["document", "text_sha256"], name="chunk_curation_once"
-            )
+            models.UniqueConstraint(fields=["document", "text_sha256"], name="chunk_curation_once")
         ]
 
     def __str__(self) -> str:

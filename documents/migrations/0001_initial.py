@@ -176,6 +176,7 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=120, verbose_name='name')),
                 ('slug', models.SlugField(allow_unicode=True, max_length=60, unique=True, verbose_name='address')),
                 ('description', models.TextField(blank=True, max_length=2000, verbose_name='description')),
+                ('suggested_questions', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=200), blank=True, default=list, help_text='Shown to people who have not asked yet.', size=None, verbose_name='example questions')),
                 ('visibility', models.CharField(choices=[('private', 'Members only'), ('signed_in', 'Everyone signed in')], default='private', max_length=12, verbose_name='visibility')),
                 ('rerank_enabled', models.BooleanField(default=True, verbose_name='rerank')),
                 ('reranker', models.CharField(blank=True, help_text='Name of the reranker; empty uses the default.', max_length=80)),
