@@ -1,0 +1,212 @@
+"""From recalled candidates to the final order: rerank where possible, score, explain.
+
+A reranker that is off, cannot read the question, fails or is too slow leaves the fused order as it
+was, with the reason beside it. The factors are computed all the same, so that the page can show
+them, but without a cross-encoder they change no rank.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from inference.errors import InvalidModelResponse, ModelError, ModelTimeout
+from inference.formatting import format_passage
+from qa.scoring import (
+    blend,
+    completeness,
+    is_above_floor,
+    readability,
+    relevance,
+    timeliness,
+)
+from qa.types import Factors, RankedCandidate, Ranking
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import date
+
+    from inference.ports import Reranker, RerankerCard
+    from qa.types import Passage, PipelineConfig, QuestionTerm, Reason, Recalled
+
+UNKNOWN_SHARE_LIMIT = 0.2
+"""A model that does not know more than this share of a question's tokens cannot read it."""
+
+
+class _Scores(NamedTuple):
+    """What the cross-encoder said, or why it said nothing. One score per passage when it ran."""
+
+    values: list[float] | None
+    reason: Reason
+
+
+def rank(
+    question: str,
+    recalled: Recalled,
+    *,
+    reranker: Reranker | None,
+    config: PipelineConfig,
+    today: date,
+    clock: Callable[[], float] = time.monotonic,
+) -> Ranking:
+    """Rank the first ``config.candidates`` recalled passages; the rest is left out.
+
+    With cross-encoder scores: passages above the relevance floor first, then by final score; ties
+    keep the fused order. Without: the fused order. Never raises ``ModelError``.
+    """
+    passages = recalled.passages[: config.candidates]
+    started = clock()
+    scores = _rerank(question, passages, recalled.language, reranker, config)
+    reranked_at = clock()
+    card = reranker.card if reranker is not None and scores.values is not None else None
+    candidates = [
+        _candidate(
+            passage,
+            scores.values[index] if scores.values is not None else None,
+            card,
+            recalled.question_terms,
+            config,
+            today,
+        )
+        for index, passage in enumerate(passages)
+    ]
+    ordered = _in_final_order(candidates) if scores.values is not None else tuple(candidates)
+    timings_ms = {**recalled.timings_ms, "score": (clock() - reranked_at) * 1000}
+    if scores.values is not None or scores.reason in ("rerank_timeout", "rerank_unavailable"):
+        timings_ms["rerank"] = (reranked_at - started) * 1000
+    return Ranking(
+        candidates=tuple(
+            replace(each, final_rank=rank) for rank, each in enumerate(ordered, start=1)
+        ),
+        weights=config.weights,
+        floor=config.floor,
+        reranked=scores.values is not None,
+        reranker=card.name if card is not None else "",
+        reranker_revision=card.revision if card is not None else "",
+        reasons=(*recalled.reasons, *((scores.reason,) if scores.reason else ())),
+        timings_ms=timings_ms,
+    )
+
+
+def sources_of(ranking: Ranking, limit: int) -> tuple[RankedCandidate, ...]:
+    """What an answer may draw on: the first ``limit`` candidates above the floor.
+
+    Source ``n`` of an answer, the one that ``[n]`` cites, is item ``n - 1`` of this.
+    """
+    return tuple(each for each in ranking.candidates if each.above_floor)[:limit]
+
+
+def _rerank(
+    question: str,
+    passages: Sequence[Passage],
+    language: str,
+    reranker: Reranker | None,
+    config: PipelineConfig,
+) -> _Scores:
+    if not config.rerank:
+        return _Scores(None, "rerank_off")
+    if not passages:
+        return _Scores(None, "")
+    if reranker is None:
+        return _Scores(None, "rerank_unavailable")
+    try:
+        if not _can_read(reranker, question, language):
+            return _Scores(None, "rerank_language")
+        texts = [format_passage(each.title, each.heading_path, each.text) for each in passages]
+        values = reranker.score(question, texts, time_limit_s=config.rerank_time_limit_s)
+    except ModelTimeout:
+        return _Scores(None, "rerank_timeout")
+    except InvalidModelResponse:
+        return _Scores(None, "rerank_invalid")
+    except ModelError:
+        return _Scores(None, "rerank_unavailable")
+    # The port promises this; a server behind an adapter may still break the promise.
+    if len(values) != len(passages) or not all(math.isfinite(value) for value in values):
+        return _Scores(None, "rerank_invalid")
+    return _Scores([float(value) for value in values], "")
+
+
+def _can_read(reranker: Reranker, question: str, language: str) -> bool:
+    """Whether the model was trained on the language, and knows the question's words.
+
+    A question too short to tell its language is judged by its words alone.
+    """
+    languages = reranker.card.languages
+    if languages and language and language not in languages:
+        return False
+    return reranker.unknown_share(question) <= UNKNOWN_SHARE_LIMIT
+
+
+def _candidate(
+    passage: Passage,
+    rerank_score: float | None,
+    card: RerankerCard | None,
+    question_terms: Sequence[QuestionTerm],
+    config: PipelineConfig,
+    today: date,
+) -> RankedCandidate:
+    factors = _factors(passage, rerank_score, card, question_terms, config, today)
+    return RankedCandidate(
+        passage=passage,
+        rerank_score=rerank_score,
+        rerank_rank=None,
+        factors=factors,
+        final_score=blend(factors, config.weights),
+        final_rank=0,
+        above_floor=is_above_floor(factors.relevance, config.floor),
+    )
+
+
+def _factors(
+    passage: Passage,
+    rerank_score: float | None,
+    card: RerankerCard | None,
+    question_terms: Sequence[QuestionTerm],
+    config: PipelineConfig,
+    today: date,
+) -> Factors:
+    # Title and headings say what a passage is about, and the cross-encoder reads them too.
+    full_text = format_passage(passage.title, passage.heading_path, passage.text)
+    relevant, relevance_inputs = relevance(
+        card, rerank=rerank_score, cosine=passage.cosine, lexical=passage.lexical_share
+    )
+    complete, completeness_inputs = completeness(question_terms, full_text)
+    readable, readability_inputs = readability(passage.readability, passage.readability_inputs)
+    timely, timeliness_inputs = timeliness(
+        passage.effective_date,
+        passage.expires_at,
+        superseded=passage.superseded,
+        half_life_days=config.half_life_days,
+        today=today,
+    )
+    return Factors(
+        relevance=relevant,
+        completeness=complete,
+        readability=readable,
+        timeliness=timely,
+        inputs={
+            "relevance": relevance_inputs,
+            "completeness": completeness_inputs,
+            "readability": readability_inputs,
+            "timeliness": timeliness_inputs,
+        },
+    )
+
+
+def _in_final_order(candidates: Sequence[RankedCandidate]) -> tuple[RankedCandidate, ...]:
+    """Give each its rerank rank, then sort; Python's sort keeps the fused order among equals."""
+    by_relevance = sorted(
+        range(len(candidates)),
+        key=lambda index: (
+            -candidates[index].factors.relevance,
+            -(candidates[index].rerank_score or 0.0),
+        ),
+    )
+    rerank_ranks = {index: rank for rank, index in enumerate(by_relevance, start=1)}
+    ranked = [
+        replace(candidate, rerank_rank=rerank_ranks[index])
+        for index, candidate in enumerate(candidates)
+    ]
+    return tuple(sorted(ranked, key=lambda each: (not each.above_floor, -each.final_score)))
