@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.contrib.postgres.fields import ArrayField
@@ -111,7 +109,7 @@ class KnowledgeBase(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     deleted_at = models.DateTimeField(null=True, blank=True)
 
-    objects: ClassVar[models.Manager[KnowledgeBase]] = KnowledgeBaseQuerySet.as_manager()  # type: ignore[assignment]
+    objects = KnowledgeBaseQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("knowledge base")
@@ -250,7 +248,7 @@ class Document(models.Model):
     deleted_at = models.DateTimeField(null=True, blank=True)
     purged_at = models.DateTimeField(null=True, blank=True)
 
-    objects: ClassVar[models.Manager[Document]] = DocumentQuerySet.as_manager()  # type: ignore[assignment]
+    objects = DocumentQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("document")
@@ -421,7 +419,7 @@ class Chunk(models.Model):
     term_frequencies = models.JSONField(default=dict, blank=True)
     term_vector = SearchVectorField(null=True)
 
-    objects: ClassVar[models.Manager[Chunk]] = ChunkQuerySet.as_manager()  # type: ignore[assignment]
+    objects = ChunkQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("chunk")

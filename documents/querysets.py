@@ -4,26 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.apps import apps
 from django.db import models
 from django.db.models import Q
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from accounts.models import User
-
-ALL_ROLES = ("viewer", "curator", "reviewer", "owner")
-
-
-def member_of(user: User, roles: Collection[str], *, prefix: str = "") -> Q:
-    """Membership by the user or one of the user's groups, in any of ``roles``."""
-    overlap = {f"{prefix}memberships__roles__overlap": list(roles)}
-    by_user = Q(**{f"{prefix}memberships__user": user.pk})
-    by_group = Q(**{f"{prefix}memberships__group__in": user.groups.values("pk")})
-    return Q(**overlap) & (by_user | by_group)
+    from documents.models import Chunk, Document, KnowledgeBase
 
 
-class KnowledgeBaseQuerySet(models.QuerySet[Any]):
+class KnowledgeBaseQuerySet(models.QuerySet["KnowledgeBase"]):
     def present(self) -> KnowledgeBaseQuerySet:
         return self.filter(deleted_at=None)
 
@@ -34,12 +24,8 @@ class KnowledgeBaseQuerySet(models.QuerySet[Any]):
             return present.none()
         if user.is_superuser:
             return present
-        memberships = self.model.memberships.rel.related_model.objects.filter(
-            Q(user=user.pk) | Q(group__in=user.groups.values("pk"))
-        )
-        return present.filter(
-            Q(visibility="signed_in") | Q(pk__in=memberships.values("knowledge_base"))
-        )
+        mine = _memberships_of(user).values("knowledge_base")
+        return present.filter(Q(visibility="signed_in") | Q(pk__in=mine))
 
     def with_role(self, user: User, *roles: str) -> KnowledgeBaseQuerySet:
         """Knowledge bases in which the user holds one of ``roles``; owners hold every role."""
@@ -48,14 +34,11 @@ class KnowledgeBaseQuerySet(models.QuerySet[Any]):
             return present.none()
         if user.is_superuser:
             return present
-        memberships = self.model.memberships.rel.related_model.objects.filter(
-            Q(user=user.pk) | Q(group__in=user.groups.values("pk")),
-            roles__overlap=[*roles, "owner"],
-        )
-        return present.filter(pk__in=memberships.values("knowledge_base"))
+        mine = _memberships_of(user).filter(roles__overlap=[*roles, "owner"])
+        return present.filter(pk__in=mine.values("knowledge_base"))
 
 
-class DocumentQuerySet(models.QuerySet[Any]):
+class DocumentQuerySet(models.QuerySet["Document"]):
     def present(self) -> DocumentQuerySet:
         return self.filter(deleted_at=None, knowledge_base__deleted_at=None)
 
@@ -65,19 +48,17 @@ class DocumentQuerySet(models.QuerySet[Any]):
         A document restricted to groups is read by those groups and by the knowledge base's
         curators. A disabled one is read by curators and reviewers only.
         """
-        bases = self.model.knowledge_base.field.related_model.objects
         present = self.present()
         if user.is_superuser and user.is_active:
             return present
+        bases = _knowledge_bases()
         curated = bases.with_role(user, "curator").values("pk")
         staffed = bases.with_role(user, "curator", "reviewer").values("pk")
-        restrictions = self.model.visible_to_groups.through.objects
-        unrestricted = ~models.Exists(restrictions.filter(document=models.OuterRef("pk")))
-        granted = models.Exists(
-            restrictions.filter(
-                document=models.OuterRef("pk"), group__in=user.groups.values("pk")
-            )
+        restrictions = self.model.visible_to_groups.through._default_manager.filter(
+            document=models.OuterRef("pk")
         )
+        unrestricted = ~models.Exists(restrictions)
+        granted = models.Exists(restrictions.filter(group__in=user.groups.values("pk")))
         return present.filter(
             Q(knowledge_base__in=bases.visible_to(user).values("pk")),
             Q(is_enabled=True) | Q(knowledge_base__in=staffed),
@@ -86,15 +67,25 @@ class DocumentQuerySet(models.QuerySet[Any]):
 
     def curated_by(self, user: User) -> DocumentQuerySet:
         """Documents the user may change."""
-        bases = self.model.knowledge_base.field.related_model.objects
-        return self.present().filter(knowledge_base__in=bases.with_role(user, "curator"))
+        return self.present().filter(
+            knowledge_base__in=_knowledge_bases().with_role(user, "curator").values("pk")
+        )
 
 
-class ChunkQuerySet(models.QuerySet[Any]):
+class ChunkQuerySet(models.QuerySet["Chunk"]):
     def visible_to(self, user: User) -> ChunkQuerySet:
         """Chunks of the active generation whose document the user may read now."""
-        documents = self.model.document.field.related_model.objects
+        documents = DocumentQuerySet(apps.get_model("documents", "Document"))
         return self.filter(
             document__in=documents.visible_to(user).values("pk"),
             generation=models.F("knowledge_base__active_generation"),
         )
+
+
+def _knowledge_bases() -> KnowledgeBaseQuerySet:
+    return KnowledgeBaseQuerySet(apps.get_model("documents", "KnowledgeBase"))
+
+
+def _memberships_of(user: User) -> models.QuerySet[Any]:
+    memberships = apps.get_model("documents", "Membership")._default_manager
+    return memberships.filter(Q(user=user.pk) | Q(group__in=user.groups.values("pk")))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.db import models
 from django.db.models import Q
@@ -11,26 +11,28 @@ from documents.models import KnowledgeBase
 
 if TYPE_CHECKING:
     from accounts.models import User
+    from documents.querysets import KnowledgeBaseQuerySet
+    from qa.models import Answer, Conversation
 
 
-def bases_of(user: User, *roles: str) -> models.QuerySet[Any]:
+def bases_of(user: User, *roles: str) -> KnowledgeBaseQuerySet:
     """Knowledge bases the user may ask, or with ``roles`` those in which one of them is held."""
-    bases = KnowledgeBase.objects
-    return bases.with_role(user, *roles) if roles else bases.visible_to(user)  # type: ignore[attr-defined, no-any-return]
+    bases = KnowledgeBase.objects.all()
+    return bases.with_role(user, *roles) if roles else bases.visible_to(user)
 
 
-class ConversationQuerySet(models.QuerySet[Any]):
+class ConversationQuerySet(models.QuerySet["Conversation"]):
     def of(self, user: User) -> ConversationQuerySet:
         """The user's own conversations; nobody else reads them, administrators included."""
         return self.filter(user=user, deleted_at=None)
 
 
-class AnswerQuerySet(models.QuerySet[Any]):
+class AnswerQuerySet(models.QuerySet["Answer"]):
     def readable_by(self, user: User) -> AnswerQuerySet:
         """Answers to the user's own questions, and those the user may review."""
         return self.filter(
             Q(question__conversation__user=user, question__conversation__deleted_at=None)
-            | Q(pk__in=self.model.objects.reviewable_by(user).values("pk"))
+            | Q(pk__in=AnswerQuerySet(self.model).reviewable_by(user).values("pk"))
         )
 
     def reviewable_by(self, user: User) -> AnswerQuerySet:
