@@ -31,6 +31,7 @@ EDITABLE = (
     "name",
     "description",
     "visibility",
+    "suggested_questions",
     "rerank_enabled",
     "reranker",
     "candidates",

@@ -26,7 +26,7 @@ class Task(Protocol):
 
 def enqueue_on_commit(task: Task, *args: int) -> None:
     """Send ``task`` with ids as arguments once the current transaction has committed."""
-    transaction.on_commit(partial(_ring, task, args))
+    transaction.on_commit(partial(_ring, task, args), robust=True)
 
 
 def _ring(task: Task, args: tuple[int, ...]) -> None:

@@ -1,0 +1,223 @@
+"""What curators say about documents and passages. Generated text stays; what is said stands beside.
+
+A passage is known by the hash of the text it was cut as, so that a rebuild of the index finds again
+what was said of it (``ChunkCuration``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts.audit import record
+from documents import tasks
+from documents.models import Chunk, ChunkCuration, Document
+from documents.queueing import enqueue_on_commit
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from datetime import date
+
+    from django.contrib.auth.models import Group
+
+    from accounts.models import User
+
+EDITABLE = (
+    "title",
+    "tags",
+    "effective_date",
+    "expires_at",
+    "superseded_by",
+    "source_url",
+    "licence",
+)
+MAX_CHUNK_CHARACTERS = 20_000
+
+
+def set_document_enabled(*, actor: User, document: Document, enabled: bool) -> bool:
+    """Let the document be found, or not. False when it was so already."""
+    with transaction.atomic():
+        changed = (
+            Document.objects.present()
+            .filter(pk=document.pk)
+            .exclude(is_enabled=enabled)
+            .update(is_enabled=enabled)
+        )
+        if changed:
+            record(actor, "document.enable" if enabled else "document.disable", document)
+    return bool(changed)
+
+
+def delete_document(*, actor: User, document: Document) -> bool:
+    """Hide it from everyone until it is restored; nothing is erased. False: was deleted."""
+    with transaction.atomic():
+        deleted = (
+            Document.objects.present().filter(pk=document.pk).update(deleted_at=timezone.now())
+        )
+        if deleted:
+            record(actor, "document.delete", document)
+    return bool(deleted)
+
+
+def restore_document(*, actor: User, document: Document) -> bool:
+    """Take a deletion back. False when it was not deleted, or was erased for good."""
+    with transaction.atomic():
+        restored = (
+            Document.objects.filter(pk=document.pk, purged_at=None)
+            .exclude(deleted_at=None)
+            .update(deleted_at=None)
+        )
+        if restored:
+            record(actor, "document.restore", document)
+    return bool(restored)
+
+
+def set_visibility_groups(*, actor: User, document: Document, groups: Collection[Group]) -> bool:
+    """Let only these groups (and curators) read it; none means everyone who may ask the base."""
+    with transaction.atomic():
+        Document.objects.select_for_update(no_key=True).get(pk=document.pk)
+        before = sorted(document.visible_to_groups.values_list("pk", flat=True))
+        after = sorted({group.pk for group in groups})
+        if before == after:
+            return False
+        document.visible_to_groups.set(after)
+        record(actor, "document.set_visibility", document, before=before, after=after)
+    return True
+
+
+def update_document(*, actor: User, document: Document, changes: Mapping[str, Any]) -> Document:
+    """Set fields of ``EDITABLE``. Raises ``ValidationError``; then nothing is changed."""
+    unknown = set(changes) - set(EDITABLE)
+    if unknown:
+        message = f"{sorted(unknown)} are not fields that a form may set."
+        raise TypeError(message)
+    with transaction.atomic():
+        locked: Document = Document.objects.select_for_update(no_key=True, of=("self",)).get(
+            pk=document.pk
+        )
+        before = {field: _plain(getattr(locked, field)) for field in changes}
+        for field, value in changes.items():
+            setattr(locked, field, value)
+        after = {field: _plain(getattr(locked, field)) for field in changes}
+        changed = {
+            field: [before[field], after[field]]
+            for field in changes
+            if before[field] != after[field]
+        }
+        if changed:
+            _check_dates(locked.effective_date, locked.expires_at)
+            _check_successor(locked)
+            locked.full_clean(exclude=["knowledge_base", "current_version", "created_by"])
+            locked.save(update_fields=sorted(changed))
+            record(actor, "document.update", locked, changed=changed)
+    return locked
+
+
+def edit_chunk(*, actor: User, chunk: Chunk, text: str) -> bool:
+    """Search and show ``text`` in place of what was cut; the text as cut takes the edit back.
+
+    A worker weighs and embeds that one passage anew. False when the text was so already, or the
+    passage is gone because its document was indexed again. Raises ``ValidationError``.
+    """
+    text = text.strip().replace("\r\n", "\n")
+    if not text:
+        raise ValidationError(
+            _("A passage needs some text. Disable it if it should not be found."), code="empty"
+        )
+    if len(text) > MAX_CHUNK_CHARACTERS:
+        raise ValidationError(
+            _("A passage may have at most %(limit)d characters."),
+            code="too_long",
+            params={"limit": MAX_CHUNK_CHARACTERS},
+        )
+    with transaction.atomic():
+        locked = _locked(chunk)
+        if locked is None or locked.text == text:
+            return False
+        is_edited = text != locked.generated_text.strip()
+        locked.text = text if is_edited else locked.generated_text
+        locked.is_edited = is_edited
+        locked.save(update_fields=["text", "is_edited"])
+        _say(actor, locked, edited_text=locked.text if is_edited else "")
+        record(
+            actor,
+            "chunk.edit" if is_edited else "chunk.revert",
+            locked,
+            document=locked.document_id,
+            ordinal=locked.ordinal,
+        )
+        enqueue_on_commit(tasks.reindex_chunk, locked.pk)
+    return True
+
+
+def set_chunk_enabled(*, actor: User, chunk: Chunk, enabled: bool) -> bool:
+    """Let the passage be found, or not. False when it was so already, or the passage is gone."""
+    with transaction.atomic():
+        locked = _locked(chunk)
+        if locked is None or locked.is_enabled == enabled:
+            return False
+        locked.is_enabled = enabled
+        locked.save(update_fields=["is_enabled"])
+        _say(actor, locked, is_disabled=not enabled)
+        record(
+            actor,
+            "chunk.enable" if enabled else "chunk.disable",
+            locked,
+            document=locked.document_id,
+            ordinal=locked.ordinal,
+        )
+    return True
+
+
+def _locked(chunk: Chunk) -> Chunk | None:
+    """The row as it is now. Without the large columns: they are not ours to write back."""
+    return (
+        Chunk.objects.select_for_update(no_key=True)
+        .defer("term_weights", "term_frequencies", "term_vector", "lines")
+        .filter(pk=chunk.pk)
+        .first()
+    )
+
+
+def _say(actor: User, chunk: Chunk, **said: Any) -> None:
+    curation, _created = ChunkCuration.objects.update_or_create(
+        document_id=chunk.document_id,
+        text_sha256=chunk.text_sha256,
+        defaults={**said, "updated_by": actor, "updated_at": timezone.now()},
+    )
+    if not (curation.edited_text or curation.is_disabled or curation.tags):
+        curation.delete()
+
+
+def _check_dates(effective: date | None, expires: date | None) -> None:
+    if effective and expires and expires < effective:
+        raise ValidationError({"expires_at": _("A document cannot expire before it takes effect.")})
+
+
+def _check_successor(document: Document) -> None:
+    """Raise ``ValidationError`` unless the successor is another document of the base, in a line."""
+    seen = {document.pk}
+    successor = document.superseded_by
+    if successor is not None and successor.knowledge_base_id != document.knowledge_base_id:
+        raise ValidationError(
+            {"superseded_by": _("The newer document must be in the same knowledge base.")}
+        )
+    while successor is not None:
+        if successor.pk in seen:
+            raise ValidationError(
+                {"superseded_by": _("Documents cannot supersede each other in a circle.")}
+            )
+        seen.add(successor.pk)
+        successor = successor.superseded_by
+
+
+def _plain(value: object) -> object:
+    """A form of a field's value that JSON can hold."""
+    if isinstance(value, Document):
+        return value.pk
+    isoformat = getattr(value, "isoformat", None)
+    return isoformat() if isoformat else value

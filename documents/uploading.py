@@ -1,0 +1,249 @@
+"""Files in: checked, recognised, stored, put on record, and handed to the workers."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import uuid
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Max, OuterRef, Subquery
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from accounts.audit import record
+from documents import tasks
+from documents.fingerprints import sha256_of
+from documents.models import Document, DocumentVersion, KnowledgeBase
+from documents.parsing.base import ParseError
+from documents.parsing.registry import detect_media_type
+from documents.problems import explain
+from documents.queueing import enqueue_on_commit
+
+if TYPE_CHECKING:
+    from django.core.files.base import File
+
+    from accounts.models import User
+
+HEAD_BYTES = 4096
+"""How much of a file is looked at to tell its type."""
+
+_TITLE_LENGTH = 300
+_FILENAME_LENGTH = 255
+
+
+@dataclass(frozen=True, slots=True)
+class UploadOutcome:
+    document: Document
+    version: DocumentVersion
+    duplicate: bool
+    """Whether the same bytes were there already; then nothing was stored or queued."""
+
+
+class UploadRefused(Exception):
+    """A file that is not taken. ``code`` as in ``documents.problems``; ``message`` for people."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """What is known of a file that may be stored."""
+
+    filename: str
+    media_type: str
+    size: int
+    sha256: str
+
+
+def upload(*, actor: User, knowledge_base: KnowledgeBase, file: File[bytes]) -> UploadOutcome:
+    """Take ``file`` as a new document of the base; its first version waits to be processed.
+
+    The same bytes in a document that is there already give that document with ``duplicate``.
+    Raises ``UploadRefused``; then, as on any other error, no row and no stored file remain.
+    """
+    return _take(actor, knowledge_base, file, None)
+
+
+def upload_version(*, actor: User, document: Document, file: File[bytes]) -> UploadOutcome:
+    """Take ``file`` as the next version of ``document``. The present one serves until it is ready.
+
+    The bytes of any document of the base are recognised, and errors raised, as in ``upload``.
+    """
+    return _take(actor, document.knowledge_base, file, document)
+
+
+def reprocess(*, actor: User, document: Document) -> bool:
+    """Queue the newest version again, from the stored original. False: none, or not final yet.
+
+    What is searchable stays so until the new result replaces it.
+    """
+    with transaction.atomic():
+        newest = document.versions.order_by("-number").first()
+        if newest is None or not _queue_again([newest.pk]):
+            return False
+        record(actor, "document.reprocess", document, version=newest.number)
+    return True
+
+
+def retry_failed(*, actor: User, knowledge_base: KnowledgeBase) -> int:
+    """Queue again each document of the base whose newest version failed. Returns how many."""
+    newest = DocumentVersion.objects.filter(document=OuterRef("pk")).order_by("-number")
+    failed = DocumentVersion.objects.filter(
+        pk__in=Document.objects.present()
+        .filter(knowledge_base=knowledge_base)
+        .annotate(newest=Subquery(newest.values("pk")[:1]))
+        .values("newest"),
+        state__in=[DocumentVersion.State.FAILED, DocumentVersion.State.CANCELLED],
+    )
+    with transaction.atomic():
+        queued = _queue_again(list(failed.values_list("pk", flat=True)))
+        if queued:
+            record(actor, "knowledge_base.retry_failed", knowledge_base, versions=queued)
+    return len(queued)
+
+
+def _take(
+    actor: User, base: KnowledgeBase, file: File[bytes], document: Document | None
+) -> UploadOutcome:
+    checked = _check(file)
+    # Left on an error with the stored file still to be undone; after the commit it stays.
+    with ExitStack() as undo:
+        with transaction.atomic():
+            _lock_bytes(base, checked.sha256)
+            same = _same_bytes(base, checked.sha256)
+            if same is not None:
+                return UploadOutcome(document=same.document, version=same, duplicate=True)
+            if document is None:
+                action = "document.upload"
+                document = Document.objects.create(
+                    knowledge_base=base, title=_title(checked.filename), created_by=actor
+                )
+            else:
+                action = "document.upload_version"
+                Document.objects.select_for_update(no_key=True).get(pk=document.pk)
+            version = _store(actor, document, checked, file, undo)
+            record(
+                actor,
+                action,
+                document,
+                knowledge_base=base.slug,
+                version=version.number,
+                filename=checked.filename,
+                size=checked.size,
+                sha256=checked.sha256,
+            )
+            enqueue_on_commit(tasks.process_document, version.pk)
+        undo.pop_all()
+    return UploadOutcome(document=document, version=version, duplicate=False)
+
+
+def _check(file: File[bytes]) -> _Checked:
+    filename = PurePath(file.name or "").name[-_FILENAME_LENGTH:]
+    size = file.size
+    if not size:
+        raise UploadRefused("empty", str(explain("empty").sentence))
+    limit = settings.RAGSITE_MAX_UPLOAD_MB
+    if size > limit * 1024 * 1024:
+        raise UploadRefused(
+            "too_large",
+            ngettext(
+                "The file is larger than %(limit)d megabyte, which is the most taken here.",
+                "The file is larger than %(limit)d megabytes, which is the most taken here.",
+                limit,
+            )
+            % {"limit": limit},
+        )
+    file.seek(0)
+    head = file.read(HEAD_BYTES)
+    try:
+        media_type = detect_media_type(filename, head)
+    except ParseError as error:
+        raise UploadRefused(error.code, str(explain(error.code).sentence)) from error
+    file.seek(0)
+    sha256 = sha256_of(file)
+    file.seek(0)
+    return _Checked(filename=filename, media_type=media_type, size=size, sha256=sha256)
+
+
+def _lock_bytes(base: KnowledgeBase, sha256: str) -> None:
+    """Two uploads of the same bytes to one base wait for each other until the transaction ends."""
+    digest = hashlib.blake2b(f"{base.pk}:{sha256}".encode(), digest_size=8).digest()
+    key = int.from_bytes(digest, "big", signed=True)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [key])
+
+
+def _same_bytes(base: KnowledgeBase, sha256: str) -> DocumentVersion | None:
+    return (
+        DocumentVersion.objects.filter(
+            knowledge_base=base, sha256=sha256, document__deleted_at=None
+        )
+        .select_related("document")
+        .order_by("pk")
+        .first()
+    )
+
+
+def _store(
+    actor: User, document: Document, checked: _Checked, file: File[bytes], undo: ExitStack
+) -> DocumentVersion:
+    """Keep the original under a name of our own, and the row of the next version that names it."""
+    newest = document.versions.aggregate(newest=Max("number"))["newest"] or 0
+    version = DocumentVersion(
+        document=document,
+        knowledge_base=document.knowledge_base,
+        number=newest + 1,
+        filename=checked.filename,
+        media_type=checked.media_type,
+        size=checked.size,
+        sha256=checked.sha256,
+        uploaded_by=actor,
+    )
+    stored_as = uuid.uuid4().hex + PurePath(checked.filename).suffix.lower()[:12]
+    try:
+        version.original.save(stored_as, file, save=False)
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise UploadRefused("disk_full", str(explain("disk_full").sentence)) from error
+        raise
+    undo.callback(version.original.storage.delete, version.original.name)
+    version.save(force_insert=True)
+    return version
+
+
+def _queue_again(versions: list[int]) -> list[int]:
+    """Set final versions back to the start and ring for them. Returns those that were final."""
+    queued = []
+    for pk in versions:
+        reset = DocumentVersion.objects.filter(pk=pk, state__in=DocumentVersion.FINAL).update(
+            state=DocumentVersion.State.PENDING,
+            # Without the mark of what was indexed, processing cannot find that nothing changed.
+            indexed_fingerprint="",
+            lost_attempts=0,
+            progress_done=0,
+            progress_total=0,
+            error_code="",
+            error_detail="",
+            started_at=None,
+            finished_at=None,
+            heartbeat_at=None,
+        )
+        if reset:
+            queued.append(pk)
+            enqueue_on_commit(tasks.process_document, pk)
+    return queued
+
+
+def _title(filename: str) -> str:
+    """A title to read until the parser has found a better one."""
+    stem = PurePath(filename).stem.replace("_", " ").strip()
+    return (stem or filename or _("Untitled"))[:_TITLE_LENGTH]
