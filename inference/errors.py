@@ -1,4 +1,4 @@
-"""What can go wrong at a model, by name. Adapters translate every vendor error into one of these."""
+"""What can go wrong at a model, by name. Adapters translate every vendor error into these."""
 
 from __future__ import annotations
 

@@ -88,12 +88,11 @@ class Reranker(Protocol):
     @property
     def card(self) -> RerankerCard: ...
 
-    def score(
-        self, question: str, passages: Sequence[str], *, time_limit_s: float
-    ) -> list[float]:
+    def score(self, question: str, passages: Sequence[str], *, time_limit_s: float) -> list[float]:
         """One score per passage, higher is better, in the order given.
 
-        Raises ``ModelTimeout`` when the limit passes (checked between batches), else ``ModelError``.
+        Raises ``ModelTimeout`` when the limit passes (checked between batches), or another
+        ``ModelError``.
         """
         ...
 

@@ -21,7 +21,7 @@ FAR = 8
 
 @dataclass(frozen=True, slots=True)
 class HeldOutList:
-    """One held-out question with its positive first, then hard negatives, then passages from afar."""
+    """One held-out question; its positive first, then hard negatives, then passages from afar."""
 
     set_name: str
     question: str
@@ -33,7 +33,7 @@ def held_out_lists(
     sets: Sequence[PairSet], cosine: FrozenCosine, *, per_set: int, seed: int
 ) -> list[HeldOutList]:
     """``per_set`` questions of each set. Of a set that is never trained on, any pair may serve."""
-    chance = random.Random(seed)  # noqa: S311 -- reproducible, not secret
+    chance = random.Random(seed)
     lists: list[HeldOutList] = []
     for source in sets:
         every = list(source.passages.values())
@@ -64,7 +64,9 @@ def mean_reciprocal_ranks(
     for start in range(0, len(lists), 16):
         some = lists[start : start + 16]
         questions = [item.question for item in some for _ in item.passages]
-        logits += runner.scores(questions, [p.text for item in some for p in item.passages]).tolist()
+        logits += runner.scores(
+            questions, [p.text for item in some for p in item.passages]
+        ).tolist()
     runner.network.train()
     found: dict[str, dict[str, list[float]]] = {}
     position = 0

@@ -35,7 +35,7 @@ def load_cross_encoder() -> nn.Module:
     )
     torch.nn.init.zeros_(model.classifier.weight)
     torch.nn.init.zeros_(model.classifier.bias)
-    model.bert.embeddings.word_embeddings.weight.requires_grad_(False)
+    model.bert.embeddings.word_embeddings.weight.requires_grad = False
     return cast("nn.Module", model)
 
 
@@ -71,7 +71,9 @@ class Runner:
         start = 0
         while start < len(order):
             end = start + 1
-            while end < len(order) and (end + 1 - start) * lengths[order[end]] <= MICRO_BATCH_TOKENS:
+            while (
+                end < len(order) and (end + 1 - start) * lengths[order[end]] <= MICRO_BATCH_TOKENS
+            ):
                 end += 1
             rows = {name: [values[i] for i in order[start:end]] for name, values in encoded.items()}
             batch = self._tokenizer.pad(rows, return_tensors="pt")

@@ -1,6 +1,6 @@
 """Read question and passage pairs, and keep a tenth of the subjects out of training.
 
-    python -m training.prepare DATA_DIR     # counts per set, to check a data folder
+python -m training.prepare DATA_DIR     # counts per set, to check a data folder
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ class Sampler:
         self._sets = {s.name: s for s in sets if shares.get(s.name)}
         self._names = list(self._sets)
         self._shares = [shares[name] for name in self._names]
-        self._random = random.Random(seed)  # noqa: S311 -- reproducible, not secret
+        self._random = random.Random(seed)
         self._waiting: dict[str, list[int]] = {name: [] for name in self._names}
 
     def state(self) -> dict[str, object]:

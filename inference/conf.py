@@ -1,0 +1,184 @@
+"""Which models this installation uses: the one file here that reads Django's settings.
+
+Objects are made once per process and configuration and shared by all threads. Making one loads no
+model: that happens at first use, or in ``warm_up``.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeVar, cast
+
+from django.conf import settings
+
+from inference import base_model
+from inference.bundled import bundled_reranker
+from inference.errors import ModelError, ModelUnavailable
+from inference.fake import FakeChatModel, FakeEmbedder, FakeReranker
+from inference.local import LocalEmbedder, LocalReranker
+from inference.remote import OpenAIChatModel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from inference.ports import ChatModel, Embedder, Reranker
+
+_Model = TypeVar("_Model")
+
+logger = logging.getLogger(__name__)
+
+RerankerKind = Literal["bundled", "local", "fake", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class RerankerSpec:
+    """A reranker as data: enough to make one. Equal specs share one loaded model."""
+
+    kind: RerankerKind
+    model: str = ""
+    """Name or path of a sentence-transformers cross-encoder, for the kind ``local``."""
+    revision: str = ""
+    languages: tuple[str, ...] = ()
+    """ISO 639-1 codes it was trained on; empty means any. The bundled model knows its own."""
+    batch_tokens: int = 2_048
+    """Padded tokens in one batch; the time limit is checked between batches."""
+    max_length: int = 512
+    """Tokens of question and passage together that are read; the rest is cut off."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownEmbedder:
+    """What a model's users must know of it and its files do not say."""
+
+    languages: tuple[str, ...] = ()
+    query_prefix: str | None = None
+    passage_prefix: str | None = None
+
+
+KNOWN_EMBEDDERS = {
+    "intfloat/multilingual-e5-small": KnownEmbedder((), "query: ", "passage: "),
+    "intfloat/multilingual-e5-base": KnownEmbedder((), "query: ", "passage: "),
+    "BAAI/bge-small-en-v1.5": KnownEmbedder(
+        ("en",), "Represent this sentence for searching relevant passages: ", ""
+    ),
+    "sentence-transformers/all-MiniLM-L6-v2": KnownEmbedder(("en",), "", ""),
+    "sentence-transformers/all-mpnet-base-v2": KnownEmbedder(("en",), "", ""),
+}
+"""Any other model is taken to read every language and to bring its own prompts."""
+
+
+_made: dict[Hashable, object] = {}
+_making = threading.Lock()
+
+
+def get_embedder() -> Embedder | None:
+    """The configured embedder; ``None`` when retrieval is to be lexical only."""
+    name = settings.RAGSITE_EMBEDDER
+    return None if name == "none" else _shared(("embedder", name), lambda: _make_embedder(name))
+
+
+def get_reranker(profile: RerankerSpec | None = None) -> Reranker | None:
+    """The reranker of the profile, else the configured one; ``None`` when there is to be none.
+
+    Raises ``ModelUnavailable`` when the bundled model's files are missing.
+    """
+    spec = profile or default_reranker()
+    return None if spec.kind == "none" else _shared(spec, lambda: _make_reranker(spec))
+
+
+def get_chat_model() -> ChatModel | None:
+    """The configured chat model; ``None`` when answers are to be put together from quotations.
+
+    Raises ``ModelUnavailable`` when a server is configured and no model is named.
+    """
+    if settings.RAGSITE_CHAT_FAKE:
+        return FakeChatModel()
+    model, base_url = settings.RAGSITE_CHAT_MODEL, settings.RAGSITE_CHAT_BASE_URL
+    key = settings.RAGSITE_CHAT_API_KEY
+    if not model and not base_url:
+        return None
+    if not model:
+        raise ModelUnavailable("RAGSITE_CHAT_BASE_URL is set and RAGSITE_CHAT_MODEL is not")
+    return _shared(
+        ("chat", model, base_url, key),
+        lambda: OpenAIChatModel(model, base_url=base_url, api_key=key),
+    )
+
+
+def default_reranker() -> RerankerSpec:
+    """What ``RAGSITE_RERANKER`` asks for."""
+    name, _, revision = settings.RAGSITE_RERANKER.partition("@")
+    if name == "bundled":
+        return RerankerSpec("bundled")
+    if name == "fake":
+        return RerankerSpec("fake")
+    if name == "none":
+        return RerankerSpec("none")
+    return RerankerSpec("local", model=name, revision=revision)
+
+
+def warm_up() -> list[str]:
+    """Load every configured model now. Returns a sentence for each that could not be loaded.
+
+    A model that fails leaves the others usable: the application degrades and says so.
+    """
+    problems: list[str] = []
+    for get in (get_embedder, get_reranker, get_chat_model):
+        try:
+            load = getattr(get(), "warm_up", None)
+            if load is not None:
+                load()
+        except ModelError as error:
+            logger.warning("model_not_loaded reason=%s detail=%s", error.reason, error)
+            problems.append(str(error))
+    return problems
+
+
+def _shared(key: Hashable, make: Callable[[], _Model]) -> _Model:
+    """The object of this key, made by the first caller. A failed attempt is not remembered."""
+    with _making:
+        if key not in _made:
+            _made[key] = make()
+        return cast("_Model", _made[key])
+
+
+def _make_embedder(name: str) -> Embedder:
+    if name == "fake":
+        return FakeEmbedder()
+    if name == "minilm":
+        return LocalEmbedder(
+            base_model.NAME,
+            path=str(base_model.base_model_path()),
+            revision=base_model.base_model_revision(),
+            dimension=base_model.DIMENSION,
+            query_prefix="",
+            passage_prefix="",
+            languages=base_model.LANGUAGES,
+        )
+    model, _, revision = name.partition("@")
+    known = KNOWN_EMBEDDERS.get(model, KnownEmbedder())
+    return LocalEmbedder(
+        model,
+        revision=revision,
+        query_prefix=known.query_prefix,
+        passage_prefix=known.passage_prefix,
+        languages=known.languages,
+    )
+
+
+def _make_reranker(spec: RerankerSpec) -> Reranker:
+    if spec.kind == "bundled":
+        return bundled_reranker(batch_tokens=spec.batch_tokens, max_length=spec.max_length)
+    if spec.kind == "fake":
+        return FakeReranker()
+    if not spec.model:
+        raise ModelUnavailable("a local reranker needs the name or path of a model")
+    return LocalReranker(
+        spec.model,
+        revision=spec.revision,
+        languages=spec.languages,
+        batch_tokens=spec.batch_tokens,
+        max_length=spec.max_length,
+    )
