@@ -8,6 +8,6 @@ from celery import Celery
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ragsite.settings")
 
-app = Celery("ragsite")
+app = Celery("ragsite", include=["ragsite.workers"])
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

@@ -12,6 +12,7 @@ import shutil
 import signal
 import socket
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,6 +29,7 @@ from ragsite.embedded.redis import RedisServer
 from tests.settings import RUN_FOLDER
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
@@ -55,7 +57,11 @@ def servers() -> None:
                 process = processes.start(program, output=log, ends_with_parent=False)
             with _PROCESS_IDS.open("a", encoding="ascii") as file:
                 file.write(f"{process.pid} {int(program.stop_signal)}\n")
-            server.wait_until_ready(lambda process=process: process.poll() is None)  # type: ignore[misc]
+            assert server.wait_until_ready(partial(_is_alive, process))
+
+
+def _is_alive(process: subprocess.Popen[bytes]) -> bool:
+    return process.poll() is None
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

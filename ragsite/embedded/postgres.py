@@ -41,6 +41,7 @@ SETTINGS: Mapping[str, str] = {
     "jit": "off",
     "timezone": "UTC",
     "log_min_messages": "warning",
+    "log_checkpoints": "off",
     "log_line_prefix": "",
 }
 THROWAWAY: Mapping[str, str] = {
@@ -87,24 +88,27 @@ class PostgresServer:
             environment={"LC_ALL": "C.UTF-8"},
             stop_signal=signal.SIGINT,
             identity=server_identity(self.data),
+            quiet=True,
         )
 
-    def wait_until_ready(self, still_alive: Callable[[], bool]) -> None:
-        """Return when the server takes connections and the database exists; else ``StackError``."""
+    def wait_until_ready(self, still_alive: Callable[[], bool]) -> bool:
+        """True once the server takes connections and the database exists, False if it ended.
+
+        Raises ``StackError`` when it does neither within a minute.
+        """
         deadline = time.monotonic() + START_LIMIT_S
         while True:
             try:
                 self._create_database()
             except psycopg.OperationalError as error:
                 if not still_alive():
-                    message = "PostgreSQL ended while it was starting; its lines above say why."
-                    raise StackError(message) from error
+                    return False
                 if time.monotonic() > deadline:
                     message = f"PostgreSQL did not answer within {START_LIMIT_S:.0f} seconds."
                     raise StackError(message) from error
                 time.sleep(0.05)
             else:
-                return
+                return True
 
     def _create_database(self) -> None:
         with psycopg.connect(self.url("postgres"), autocommit=True, connect_timeout=5) as link:

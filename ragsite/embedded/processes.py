@@ -33,6 +33,8 @@ class Program:
     environment: Mapping[str, str] = field(default_factory=dict)
     stop_signal: signal.Signals = signal.SIGTERM
     identity: Identity | None = None
+    quiet: bool = False
+    """Its lines are kept for when it dies, and not shown before."""
 
 
 def start(

@@ -1,0 +1,108 @@
+"""What a worker does besides tasks: load its models before the first one, and say how it is.
+
+Celery loads this module in workers only (``include`` in ``ragsite.celery``).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import redis
+from celery.signals import worker_init, worker_ready, worker_shutting_down
+
+from inference import conf
+from inference.errors import ModelError
+from ragsite.health import HEARTBEAT_EVERY_S, QUEUES, connect, record_worker
+
+if TYPE_CHECKING:
+    from ragsite.health import WorkerState
+
+logger = logging.getLogger(__name__)
+
+
+class Heartbeat:
+    """Tells Redis every few seconds that the worker of ``queue`` is alive, and in what state."""
+
+    def __init__(self, queue: str) -> None:
+        self.queue = queue
+        self._state: WorkerState = "loading"
+        self._changed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def become(self, state: WorkerState) -> None:
+        """Say so now, and from now on."""
+        self._state = state
+        self._changed.set()
+
+    def _run(self) -> None:
+        failing = False
+        while True:
+            try:
+                with connect() as client:
+                    record_worker(client, self.queue, self._state)
+            except redis.RedisError:
+                if not failing:
+                    logger.warning("worker.heartbeat.failed", extra={"queue": self.queue})
+                failing = True
+            else:
+                failing = False
+            if self._state == "down":
+                return
+            self._changed.wait(HEARTBEAT_EVERY_S)
+            self._changed.clear()
+
+
+_heartbeats: dict[str, Heartbeat] = {}
+
+
+@worker_init.connect
+def prepare_worker(sender: object, **_: object) -> None:
+    """Before any task is taken: start the heartbeat, and load what answers need.
+
+    The worker of ``ingest`` forks; its children load the embedder with their first document.
+    """
+    queue = _queue_of(sender)
+    if queue not in QUEUES:
+        return
+    heartbeat = _heartbeats.setdefault(queue, Heartbeat(queue))
+    heartbeat.start()
+    if queue == "answers":
+        _load_models(queue)
+
+
+@worker_ready.connect
+def announce_ready(sender: object, **_: object) -> None:
+    del sender
+    for heartbeat in _heartbeats.values():
+        heartbeat.become("ready")
+
+
+@worker_shutting_down.connect
+def announce_end(sender: object, **_: object) -> None:
+    del sender
+    for heartbeat in _heartbeats.values():
+        heartbeat.become("down")
+
+
+def _load_models(queue: str) -> None:
+    logger.info("worker.warm_up.started", extra={"queue": queue})
+    began = time.monotonic()
+    try:
+        conf.warm_up()
+    except ModelError as error:
+        # Answers go on without what is missing, and say so.
+        logger.warning("worker.warm_up.failed", extra={"queue": queue, "reason": error.reason})
+        return
+    seconds = round(time.monotonic() - began, 1)
+    logger.info("worker.warm_up.completed", extra={"queue": queue, "seconds": seconds})
+
+
+def _queue_of(worker: object) -> str:
+    """The workers are named after their queues: ``answers@host``."""
+    return str(getattr(worker, "hostname", "")).partition("@")[0]
