@@ -1,0 +1,205 @@
+"""The admin of answers and of what is judged of them: to look at, not to type.
+
+Copies obey the originals here too: a passage's text is shown only where its document may be read.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.db.models import Exists, OuterRef
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import ModelAdmin, TabularInline
+
+from documents.models import Document
+from qa.models import (
+    Answer,
+    AnswerJudgement,
+    Citation,
+    EvaluationQuestion,
+    EvaluationRun,
+    RankedPassage,
+    RerankerProfile,
+)
+from qa.presentation import present_answer
+from qa.querysets import bases_of
+
+if TYPE_CHECKING:
+    from django.db.models import Model, QuerySet
+    from django.http import HttpRequest
+
+CLOSED = _("a source you may not open")
+
+
+class _LookOnly:
+    """No adding, changing or deleting."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class RankedPassageInline(_LookOnly, TabularInline):
+    """The rankings of an answer, one candidate a row."""
+
+    model = RankedPassage
+    extra = 0
+    ordering = ("final_rank",)
+    fields = (
+        "final_rank",
+        "fused_rank",
+        "rerank_rank",
+        "dense_rank",
+        "lexical_rank",
+        "shown_title",
+        "shown_text",
+        "relevance",
+        "completeness",
+        "readability",
+        "timeliness",
+        "final_score",
+        "above_floor",
+    )
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        readable = Document.objects.visible_to(request.user).filter(pk=OuterRef("document"))  # type: ignore[arg-type]
+        return super().get_queryset(request).annotate(may_read=Exists(readable))  # type: ignore[no-any-return]
+
+    @admin.display(description=_("title"))
+    def shown_title(self, passage: RankedPassage) -> str:
+        return passage.title if passage.may_read else str(CLOSED)  # type: ignore[attr-defined]
+
+    @admin.display(description=_("text"))
+    def shown_text(self, passage: RankedPassage) -> str:
+        return passage.text[:300] if passage.may_read else str(CLOSED)  # type: ignore[attr-defined]
+
+
+class CitationInline(_LookOnly, TabularInline):
+    """Which passage bears which sentence, without the sentence where the document is closed."""
+
+    model = Citation
+    extra = 0
+    fields = ("sentence_index", "marker", "shown_sentence", "support", "verdict")
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        readable = Document.objects.visible_to(request.user).filter(  # type: ignore[arg-type]
+            pk=OuterRef("passage__document")
+        )
+        return super().get_queryset(request).annotate(may_read=Exists(readable))  # type: ignore[no-any-return]
+
+    @admin.display(description=_("sentence"))
+    def shown_sentence(self, citation: Citation) -> str:
+        return citation.sentence if citation.may_read else str(CLOSED)  # type: ignore[attr-defined]
+
+
+@admin.register(Answer)
+class AnswerAdmin(_LookOnly, ModelAdmin):
+    """Answers of the knowledge bases that the viewer reviews."""
+
+    list_display = ("id", "question_text", "state", "kind", "was_reranked", "created_at")
+    list_filter = ("state", "kind", "was_reranked", "no_evidence")
+    search_fields = ("question__text",)
+    ordering = ("-created_at",)
+    inlines = (RankedPassageInline, CitationInline)
+    fields = (
+        "question_text",
+        "shown_answer",
+        "state",
+        "kind",
+        "with_rerank",
+        "was_reranked",
+        "no_evidence",
+        "generator",
+        "reranker",
+        "reranker_revision",
+        "embedding_model",
+        "reasons",
+        "timings_ms",
+        "configuration",
+        "error_code",
+        "attempt",
+        "created_at",
+        "started_at",
+        "ranked_at",
+        "first_token_at",
+        "finished_at",
+    )
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        reviewable = Answer.objects.reviewable_by(request.user).values("pk")  # type: ignore[arg-type]
+        found = super().get_queryset(request).filter(pk__in=reviewable)
+        return found.select_related("question")  # type: ignore[no-any-return]
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Answer | None:
+        answer: Answer | None = super().get_object(request, object_id, from_field)
+        if answer is not None:
+            # The page's methods get the row only; what may be shown depends on who looks.
+            answer.shown = present_answer(request.user, answer).text  # type: ignore[attr-defined, arg-type]
+        return answer
+
+    @admin.display(description=_("question"))
+    def question_text(self, answer: Answer) -> str:
+        return answer.question.text[:200]
+
+    @admin.display(description=_("answer"))
+    def shown_answer(self, answer: Answer) -> str:
+        return str(answer.shown)  # type: ignore[attr-defined]
+
+
+@admin.register(AnswerJudgement)
+class AnswerJudgementAdmin(_LookOnly, ModelAdmin):
+    """What reviewers said, append-only."""
+
+    list_display = ("answer", "verdict", "is_withdrawn", "judged_by", "judged_at")
+    list_filter = ("verdict",)
+    ordering = ("-judged_at",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        reviewable = Answer.objects.reviewable_by(request.user).values("pk")  # type: ignore[arg-type]
+        return super().get_queryset(request).filter(answer__in=reviewable)  # type: ignore[no-any-return]
+
+
+@admin.register(EvaluationQuestion)
+class EvaluationQuestionAdmin(_LookOnly, ModelAdmin):
+    """Test questions kept from reviews."""
+
+    list_display = ("text", "knowledge_base", "created_by", "created_at")
+    ordering = ("-created_at",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        reviewed = bases_of(request.user, "reviewer", "curator").values("pk")  # type: ignore[arg-type]
+        return super().get_queryset(request).filter(knowledge_base__in=reviewed)  # type: ignore[no-any-return]
+
+
+@admin.register(EvaluationRun)
+class EvaluationRunAdmin(_LookOnly, ModelAdmin):
+    """Measurements that were made."""
+
+    list_display = ("set_name", "commit", "started_at", "finished_at")
+    ordering = ("-started_at",)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_superuser)
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return bool(request.user.is_superuser)
+
+
+@admin.register(RerankerProfile)
+class RerankerProfileAdmin(ModelAdmin):
+    """Rerankers to choose from. Keys are named here, never held."""
+
+    list_display = ("name", "kind", "model", "is_default", "is_enabled")
+    ordering = ("name",)
+    readonly_fields = ("probe",)

@@ -1,0 +1,71 @@
+"""What people type into the chat and the review pages, checked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from documents.models import KnowledgeBase
+from qa.models import AnswerJudgement
+from qa.review import UNJUDGED, reviewed_bases
+
+if TYPE_CHECKING:
+    from accounts.models import User
+
+
+class AskForm(forms.Form):
+    """A question, whom to ask and whether to rerank. Offers only what the viewer may ask."""
+
+    text = forms.CharField(label=_("Your question"), strip=True, max_length=2000)
+    knowledge_bases = forms.ModelMultipleChoiceField(
+        KnowledgeBase.objects.none(), label=_("Knowledge bases"), required=False
+    )
+    with_rerank = forms.BooleanField(label=_("Rerank"), required=False)
+
+    def __init__(self, *args: object, viewer: User, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        field = cast("forms.ModelMultipleChoiceField[KnowledgeBase]", self.fields["knowledge_bases"])
+        field.queryset = KnowledgeBase.objects.visible_to(viewer).order_by("name", "pk")
+
+
+class RenameForm(forms.Form):
+    """A conversation's new title."""
+
+    title = forms.CharField(label=_("Title"), max_length=200)
+
+
+class ReviewFilterForm(forms.Form):
+    """Which answers the review list shows."""
+
+    verdict = forms.ChoiceField(
+        label=_("Verdict"),
+        required=False,
+        choices=[
+            ("", _("All")),
+            (UNJUDGED, _("Not reviewed yet")),
+            *AnswerJudgement.Verdict.choices,
+        ],
+    )
+    knowledge_base = forms.ModelChoiceField(
+        KnowledgeBase.objects.none(),
+        label=_("Knowledge base"),
+        required=False,
+        empty_label=_("All"),
+    )
+
+    def __init__(self, *args: object, viewer: User, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        field = cast("forms.ModelChoiceField[KnowledgeBase]", self.fields["knowledge_base"])
+        mine = [base.pk for base in reviewed_bases(viewer)]
+        field.queryset = KnowledgeBase.objects.filter(pk__in=mine).order_by("name", "pk")
+
+
+class AnswerJudgementForm(forms.Form):
+    """A verdict on the whole answer, with a comment."""
+
+    verdict = forms.ChoiceField(label=_("Verdict"), choices=AnswerJudgement.Verdict.choices)
+    comment = forms.CharField(
+        label=_("Comment"), required=False, max_length=4000, widget=forms.Textarea({"rows": 3})
+    )

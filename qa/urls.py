@@ -1,0 +1,32 @@
+"""URLs of chat and review."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from qa.views import chat, review, stream
+
+app_name = "qa"
+
+urlpatterns = [
+    path("", chat.home, name="home"),
+    path("ask/", chat.ask, name="ask"),
+    path("workers/", chat.workers, name="workers"),
+    path("conversations/<int:pk>/", chat.conversation, name="conversation"),
+    path("conversations/<int:pk>/ask/", chat.ask, name="ask_in"),
+    path("conversations/<int:pk>/rename/", chat.rename, name="rename"),
+    path("conversations/<int:pk>/delete/", chat.delete, name="delete"),
+    path("conversations/<int:pk>/restore/", chat.restore, name="restore"),
+    path("answers/<int:pk>/", chat.answer, name="answer"),
+    path("answers/<int:pk>/events/", stream.answer_events, name="answer_events"),
+    path("answers/<int:pk>/stop/", chat.stop, name="stop"),
+    path("answers/<int:pk>/regenerate/", chat.regenerate, name="regenerate"),
+    path("answers/<int:pk>/twin/", chat.twin, name="twin"),
+    path("review/", review.answers, name="review"),
+    path("review/<int:pk>/", review.detail, name="review_answer"),
+    path("review/<int:pk>/judge/", review.judge_answer, name="review_judge"),
+    path("review/<int:pk>/withdraw/", review.withdraw_answer, name="review_withdraw"),
+    path("review/<int:pk>/keep/", review.keep, name="review_keep"),
+    path("review/citations/<int:pk>/", review.judge_citation, name="review_citation"),
+    path("review/sources/<int:pk>/", review.judge_source, name="review_source"),
+]

@@ -1,0 +1,1 @@
+"""Pages of chat and review. Each view's first line is its access check."""
