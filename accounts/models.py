@@ -14,6 +14,11 @@ class User(AbstractUser):
     language = models.CharField(
         _("language"), max_length=10, blank=True, help_text=_("Empty follows the browser.")
     )
+    must_change_password = models.BooleanField(
+        _("must change password"),
+        default=False,
+        help_text=_("Set while the password is one that somebody else told the person."),
+    )
 
     class Meta(AbstractUser.Meta):
         db_table = "accounts_user"
