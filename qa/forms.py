@@ -26,7 +26,8 @@ class AskForm(forms.Form):
 
     def __init__(self, *args: object, viewer: User, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-        field = cast("forms.ModelMultipleChoiceField[KnowledgeBase]", self.fields["knowledge_bases"])
+        bases = self.fields["knowledge_bases"]
+        field = cast("forms.ModelMultipleChoiceField[KnowledgeBase]", bases)
         field.queryset = KnowledgeBase.objects.visible_to(viewer).order_by("name", "pk")
 
 

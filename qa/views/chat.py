@@ -23,7 +23,7 @@ from qa.views.links import source_href
 if TYPE_CHECKING:
     from django.http import QueryDict
 
-    from accounts.http import SignedInRequest
+    from accounts.http import AuthenticatedRequest
     from documents.models import KnowledgeBase
     from qa.models import Answer, Conversation
 
@@ -33,21 +33,21 @@ MAX_SUGGESTIONS = 6
 
 @login_required
 @require_GET
-def home(request: SignedInRequest) -> HttpResponse:
+def home(request: AuthenticatedRequest) -> HttpResponse:
     """An empty conversation: what may be asked, with example questions."""
     return _chat_page(request, None)
 
 
 @login_required
 @require_GET
-def conversation(request: SignedInRequest, pk: int) -> HttpResponse:
+def conversation(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     """One conversation with all its answers."""
     return _chat_page(request, chat.conversation_for(request.user, pk))
 
 
 @login_required
 @require_POST
-def ask(request: SignedInRequest, pk: int | None = None) -> HttpResponse:
+def ask(request: AuthenticatedRequest, pk: int | None = None) -> HttpResponse:
     """Ask; the answer is made by a worker while the page already shows the question."""
     current = chat.conversation_for(request.user, pk) if pk is not None else None
     form = AskForm(_with_suggestion(request), viewer=request.user)
@@ -71,7 +71,7 @@ def ask(request: SignedInRequest, pk: int | None = None) -> HttpResponse:
 
 @login_required
 @require_GET
-def answer(request: SignedInRequest, pk: int) -> HttpResponse:
+def answer(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     """One answer: a part for htmx, else its place in the conversation."""
     row = chat.own_answer_for(request.user, pk)
     if not request.htmx:
@@ -81,7 +81,7 @@ def answer(request: SignedInRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
-def stop(request: SignedInRequest, pk: int) -> HttpResponse:
+def stop(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     """Stop an answer; what has come stays."""
     row = chat.own_answer_for(request.user, pk)
     chat.stop(request.user, row)
@@ -93,7 +93,7 @@ def stop(request: SignedInRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
-def regenerate(request: SignedInRequest, pk: int) -> HttpResponse:
+def regenerate(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     """Answer the same question once more."""
     row = chat.own_answer_for(request.user, pk)
     return _again(request, row, twin=False)
@@ -101,7 +101,7 @@ def regenerate(request: SignedInRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
-def twin(request: SignedInRequest, pk: int) -> HttpResponse:
+def twin(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     """Answer the same question without rerank, to compare."""
     row = chat.own_answer_for(request.user, pk)
     return _again(request, row, twin=True)
@@ -109,7 +109,7 @@ def twin(request: SignedInRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
-def rename(request: SignedInRequest, pk: int) -> HttpResponse:
+def rename(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     """Give a conversation another title."""
     current = chat.conversation_for(request.user, pk)
     form = RenameForm(request.POST)
@@ -122,7 +122,7 @@ def rename(request: SignedInRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
-def delete(request: SignedInRequest, pk: int) -> HttpResponse:
+def delete(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     """Take a conversation away, and offer to bring it back."""
     current = chat.conversation_for(request.user, pk)
     chat.delete_conversation(request.user, current)
@@ -131,7 +131,7 @@ def delete(request: SignedInRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
-def restore(request: SignedInRequest, pk: int) -> HttpResponse:
+def restore(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     """Bring a deleted conversation back."""
     current = chat.conversation_for(request.user, pk, deleted=True)
     chat.restore_conversation(request.user, current)
@@ -140,13 +140,13 @@ def restore(request: SignedInRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_GET
-def workers(request: SignedInRequest) -> HttpResponse:
+def workers(request: AuthenticatedRequest) -> HttpResponse:
     """Whether answers can be made now: a part that asks again until they can."""
     return render(request, "qa/_workers.html")
 
 
 def _chat_page(
-    request: SignedInRequest,
+    request: AuthenticatedRequest,
     current: Conversation | None,
     form: AskForm | None = None,
     *,
@@ -168,12 +168,12 @@ def _chat_page(
     return render(request, "qa/chat.html", context, status=status)
 
 
-def _sidebar(request: SignedInRequest, current: Conversation | None) -> dict[str, object]:
+def _sidebar(request: AuthenticatedRequest, current: Conversation | None) -> dict[str, object]:
     conversations = chat.conversations_of(request.user)[:SIDEBAR_LENGTH]
     return {"conversations": conversations, "conversation": current}
 
 
-def _first_choice(request: SignedInRequest, current: Conversation | None) -> dict[str, object]:
+def _first_choice(request: AuthenticatedRequest, current: Conversation | None) -> dict[str, object]:
     """The knowledge bases ticked at first: the conversation's, else those asked last, else one."""
     latest = current or chat.conversations_of(request.user).first()
     visible = knowledge_bases_for(request.user).order_by("name", "pk")
@@ -187,7 +187,7 @@ def _chosen(form: AskForm) -> set[int]:
     return {base.pk for base in form.initial.get("knowledge_bases", ())}
 
 
-def _with_suggestion(request: SignedInRequest) -> QueryDict:
+def _with_suggestion(request: AuthenticatedRequest) -> QueryDict:
     """The form's data; a click on an example question sends that question."""
     data: QueryDict = request.POST.copy()
     if suggestion := data.get("suggestion"):
@@ -201,7 +201,7 @@ def _suggestions(askable: list[KnowledgeBase]) -> list[str]:
 
 
 def _refused(
-    request: SignedInRequest, current: Conversation | None, form: AskForm, sentence: object
+    request: AuthenticatedRequest, current: Conversation | None, form: AskForm, sentence: object
 ) -> HttpResponse:
     if request.htmx:
         response = render(request, "qa/_refusal.html", {"sentence": sentence}, status=422)
@@ -212,7 +212,7 @@ def _refused(
     return _chat_page(request, current, form, status=422)
 
 
-def _again(request: SignedInRequest, row: Answer, *, twin: bool) -> HttpResponse:
+def _again(request: AuthenticatedRequest, row: Answer, *, twin: bool) -> HttpResponse:
     try:
         new = (chat.answer_twin if twin else chat.regenerate)(request.user, row)
     except chat.QuestionRefused as refusal:
@@ -223,12 +223,12 @@ def _again(request: SignedInRequest, row: Answer, *, twin: bool) -> HttpResponse
     return redirect(_address(new))
 
 
-def _answer_part(request: SignedInRequest, row: Answer) -> HttpResponse:
+def _answer_part(request: AuthenticatedRequest, row: Answer) -> HttpResponse:
     view = present_answer(request.user, row, source_href=source_href)
     return render(request, "qa/_answer.html", {"answer": view})
 
 
-def _to_answer(request: SignedInRequest, row: Answer) -> HttpResponse:
+def _to_answer(request: AuthenticatedRequest, row: Answer) -> HttpResponse:
     address = _address(row)
     return HttpResponseClientRedirect(address) if request.htmx else redirect(address)
 

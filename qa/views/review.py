@@ -18,13 +18,13 @@ from qa.presentation import present_answer
 from qa.views.links import source_href
 
 if TYPE_CHECKING:
-    from accounts.http import SignedInRequest
+    from accounts.http import AuthenticatedRequest
     from qa.models import Answer
 
 
 @login_required
 @require_GET
-def answers(request: SignedInRequest) -> HttpResponse:
+def answers(request: AuthenticatedRequest) -> HttpResponse:
     """The queue: answers the viewer may review, newest first, filtered by verdict and base."""
     if not review.reviewed_bases(request.user):
         raise Http404
@@ -46,7 +46,7 @@ def answers(request: SignedInRequest) -> HttpResponse:
 
 @login_required
 @require_GET
-def detail(request: SignedInRequest, pk: int) -> HttpResponse:
+def detail(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     """One answer with its cited passages and rankings, and the verdicts to give."""
     answer = review.reviewable_answer_for(request.user, pk)
     return _detail_page(request, answer)
@@ -54,7 +54,7 @@ def detail(request: SignedInRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
-def judge_answer(request: SignedInRequest, pk: int) -> HttpResponse:
+def judge_answer(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     """Append a verdict on the whole answer."""
     answer = review.reviewable_answer_for(request.user, pk)
     form = AnswerJudgementForm(request.POST)
@@ -69,7 +69,7 @@ def judge_answer(request: SignedInRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
-def withdraw_answer(request: SignedInRequest, pk: int) -> HttpResponse:
+def withdraw_answer(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     """Take the viewer's verdict on the answer back."""
     answer = review.reviewable_answer_for(request.user, pk)
     if review.withdraw_answer_judgement(request.user, answer):
@@ -79,7 +79,7 @@ def withdraw_answer(request: SignedInRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
-def keep(request: SignedInRequest, pk: int) -> HttpResponse:
+def keep(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     """Keep the question with its graded sources as a test case."""
     answer = review.reviewable_answer_for(request.user, pk)
     try:
@@ -93,7 +93,7 @@ def keep(request: SignedInRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
-def judge_citation(request: SignedInRequest, pk: int) -> HttpResponse:
+def judge_citation(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     """Say whether a cited passage supports its sentence; the same verdict again takes it back."""
     citation = review.citation_for(request.user, pk)
     verdict = request.POST.get("verdict", "")
@@ -110,7 +110,7 @@ def judge_citation(request: SignedInRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
-def judge_source(request: SignedInRequest, pk: int) -> HttpResponse:
+def judge_source(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     """Grade a passage from 0 to 3; the same grade again takes it back."""
     passage = review.passage_for(request.user, pk)
     given = request.POST.get("grade", "")
@@ -127,7 +127,7 @@ def judge_source(request: SignedInRequest, pk: int) -> HttpResponse:
 
 
 def _detail_page(
-    request: SignedInRequest,
+    request: AuthenticatedRequest,
     answer: Answer,
     form: AnswerJudgementForm | None = None,
     *,
@@ -151,7 +151,7 @@ def _detail_page(
     return render(request, "qa/review_detail.html", context, status=status)
 
 
-def _back(request: SignedInRequest, answer: Answer, anchor: str) -> HttpResponse:
+def _back(request: AuthenticatedRequest, answer: Answer, anchor: str) -> HttpResponse:
     """The whole page again for htmx (it takes the part it asked for), else its place on it."""
     if request.htmx:
         return _detail_page(request, answer)

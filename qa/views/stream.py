@@ -28,7 +28,7 @@ from qa.views.links import source_href
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from accounts.http import SignedInRequest
+    from accounts.http import AuthenticatedRequest
     from qa.events import Event
 
 RETRY_MS = 1000
@@ -37,7 +37,7 @@ _STREAM_ID = re.compile(r"\d{1,20}-\d{1,20}")
 
 @login_required
 @require_GET
-async def answer_events(request: SignedInRequest, pk: int) -> StreamingHttpResponse:
+async def answer_events(request: AuthenticatedRequest, pk: int) -> StreamingHttpResponse:
     """Relay one answer's events to its asker; ``done`` carries the finished answer's HTML."""
     relay = await sync_to_async(_Relay)(request, pk)
     last_seen = request.headers.get("Last-Event-ID", "")
@@ -51,7 +51,7 @@ async def answer_events(request: SignedInRequest, pk: int) -> StreamingHttpRespo
 class _Relay:
     """One reader's view of one answer's stream. Raises ``Http404`` for anyone but its asker."""
 
-    def __init__(self, request: SignedInRequest, pk: int) -> None:
+    def __init__(self, request: AuthenticatedRequest, pk: int) -> None:
         self.request = request
         self.answer = chat.own_answer_for(request.user, pk)
         self.language = get_language()
