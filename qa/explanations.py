@@ -1,0 +1,194 @@
+"""Scores and reasons in words: what a factor was computed from, and why a stage did not run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from qa.presented import FactorBar
+from qa.scoring import FACTORS, explain
+from qa.types import Factors, FactorWeights
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from django.utils.functional import _StrPromise
+
+    from qa.models import RankedPassage
+
+FACTOR_NAMES: Mapping[str, _StrPromise] = {
+    "relevance": gettext_lazy("relevance"),
+    "completeness": gettext_lazy("completeness"),
+    "readability": gettext_lazy("readability"),
+    "timeliness": gettext_lazy("timeliness"),
+}
+
+REASONS: Mapping[str, _StrPromise] = {
+    "dense_language": gettext_lazy(
+        "Searched by words only: the embedding model does not cover this language."
+    ),
+    "dense_unavailable": gettext_lazy(
+        "Searched by words only: the embedding model could not be used."
+    ),
+    "dense_no_space": gettext_lazy(
+        "Searched by words only: these documents have no vectors of the model in use."
+    ),
+    "rerank_off": gettext_lazy("Rerank is off."),
+    "rerank_language": gettext_lazy("Not reranked: the reranker does not cover this language."),
+    "rerank_unavailable": gettext_lazy("Not reranked: the reranker could not be used."),
+    "rerank_timeout": gettext_lazy("Not reranked: the reranker exceeded its time limit."),
+    "rerank_invalid": gettext_lazy("Not reranked: the reranker gave an unusable result."),
+    "chat_model_none": gettext_lazy(
+        "No language model is configured: the answer quotes the best sentences found."
+    ),
+    "chat_model_unavailable": gettext_lazy(
+        "The language model could not be used: the answer quotes the best sentences found."
+    ),
+    "chat_model_timeout": gettext_lazy(
+        "The language model exceeded its time limit: the answer quotes the best sentences found."
+    ),
+    "no_evidence": gettext_lazy("Nothing found answers the question well enough."),
+}
+
+ERRORS: Mapping[str, _StrPromise] = {
+    "no_knowledge_base": gettext_lazy(
+        "You may no longer ask any of the knowledge bases of this question."
+    ),
+    "deadline": gettext_lazy("The answer took longer than it may. Please try again."),
+    "worker_lost": gettext_lazy("The answer was interrupted twice. Please try again."),
+    "model_error": gettext_lazy("A model failed. Please try again, or tell an administrator."),
+    "internal": gettext_lazy("Something went wrong. Please try again, or tell an administrator."),
+}
+
+STAGE_NAMES: Mapping[str, _StrPromise] = {
+    "rewrite": gettext_lazy("rewrite"),
+    "recall": gettext_lazy("recall"),
+    "language": gettext_lazy("language"),
+    "embed": gettext_lazy("embed question"),
+    "dense": gettext_lazy("dense search"),
+    "lexical": gettext_lazy("word search"),
+    "fuse": gettext_lazy("fuse"),
+    "load": gettext_lazy("load passages"),
+    "rank": gettext_lazy("rank"),
+    "score": gettext_lazy("score"),
+    "rerank": gettext_lazy("rerank"),
+    "blend": gettext_lazy("blend"),
+    "generate": gettext_lazy("generate"),
+    "first_token": gettext_lazy("first token"),
+    "cite": gettext_lazy("cite"),
+    "citations": gettext_lazy("check citations"),
+    "total": gettext_lazy("total"),
+}
+
+
+def reason_sentences(reasons: Iterable[str]) -> tuple[str, ...]:
+    """The stored reasons as sentences, each once, in order; unknown words are left out."""
+    return tuple(str(REASONS[reason]) for reason in dict.fromkeys(reasons) if reason in REASONS)
+
+
+def error_sentence(error_code: str) -> str:
+    """Why an answer failed, as a sentence; empty for no code."""
+    return str(ERRORS.get(error_code, ERRORS["internal"])) if error_code else ""
+
+
+def stage_label(name: str) -> str:
+    """A stage of the pipeline in words; an unknown one by its own name."""
+    return str(STAGE_NAMES.get(name, name.replace("_", " ")))
+
+
+def weights_of(configuration: Mapping[str, Any]) -> FactorWeights:
+    """The weights that an answer was ranked with; the defaults for an answer that has none."""
+    stored = configuration.get("weights") or {}
+    known = {name: float(stored[name]) for name in FACTORS if name in stored}
+    weights = FactorWeights(**known)
+    return weights if sum(getattr(weights, name) for name in FACTORS) > 0 else FactorWeights()
+
+
+def factor_bars(passage: RankedPassage, weights: FactorWeights) -> tuple[FactorBar, ...]:
+    """The four factors of a passage in the order of ``scoring.FACTORS``."""
+    factors = Factors(
+        relevance=passage.relevance,
+        completeness=passage.completeness,
+        readability=passage.readability,
+        timeliness=passage.timeliness,
+    )
+    return tuple(
+        FactorBar(
+            name=part.factor,
+            label=str(FACTOR_NAMES[part.factor]),
+            value=part.value,
+            weight=part.weight,
+            contribution=part.contribution,
+            words=factor_words(part.factor, passage.factor_inputs.get(part.factor) or {}),
+        )
+        for part in explain(factors, weights)
+    )
+
+
+def factor_words(factor: str, inputs: Mapping[str, Any]) -> str:
+    """What a factor was computed from, as a sentence; empty when nothing is stored."""
+    if factor == "relevance":
+        return _relevance_words(inputs)
+    if factor == "completeness":
+        return _completeness_words(inputs)
+    if factor == "timeliness":
+        return _timeliness_words(inputs)
+    return _readability_words(inputs)
+
+
+def _relevance_words(inputs: Mapping[str, Any]) -> str:
+    names = {
+        "rerank": _("cross-encoder %(score).2f"),
+        "cosine": _("cosine %(score).2f"),
+        "lexical": _("word score %(score).2f"),
+    }
+    signals = inputs.get("signals") or {}
+    parts = [
+        words % {"score": float(signals[key])} for key, words in names.items() if key in signals
+    ]
+    return _(", ").join(parts)
+
+
+def _completeness_words(inputs: Mapping[str, Any]) -> str:
+    terms = inputs.get("terms") or []
+    if not terms:
+        return _("the question names nothing to look for") if inputs else ""
+    covered = [str(term.get("surface", "")) for term in terms if term.get("covered")]
+    missing = [str(term.get("surface", "")) for term in terms if not term.get("covered")]
+    parts = []
+    if covered:
+        parts.append(_("covers: %(terms)s") % {"terms": _(", ").join(covered)})
+    if missing:
+        parts.append(_("lacks: %(terms)s") % {"terms": _(", ").join(missing)})
+    return _("; ").join(parts)
+
+
+def _readability_words(inputs: Mapping[str, Any]) -> str:
+    names = {
+        "words_per_sentence": _("%(value).1f words per sentence"),
+        "syllables_per_word": _("%(value).2f syllables per word"),
+        "characters_per_sentence": _("%(value).1f characters per sentence"),
+        "rare_character_share": _("%(value).2f rare characters"),
+        "flesch_reading_ease": _("Flesch reading ease %(value).0f"),
+    }
+    numbers = {key: value for key, value in inputs.items() if isinstance(value, int | float)}
+    known = [words % {"value": numbers[key]} for key, words in names.items() if key in numbers]
+    return _(", ").join(known)
+
+
+def _timeliness_words(inputs: Mapping[str, Any]) -> str:
+    rule = inputs.get("rule")
+    if rule == "decay":
+        return _("dated %(date)s, half-life %(days)d days") % {
+            "date": inputs.get("effective_date"),
+            "days": inputs.get("half_life_days") or 0,
+        }
+    if rule == "expired":
+        return _("expired on %(date)s") % {"date": inputs.get("expires_at")}
+    if rule == "superseded":
+        return _("superseded by a newer document")
+    if rule == "unknown_date":
+        return _("date unknown: neutral")
+    return ""
