@@ -1,0 +1,239 @@
+"""Recall from Postgres: by vectors and by words, fused by rank, loaded as passages.
+
+What the viewer may read is decided inside the SQL of each search and once more where the texts
+are loaded, so no text of a closed document ever reaches Python.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from documents.analysis import detect_language
+from documents.models import Chunk
+from documents.querysets import ChunkQuerySet
+from documents.retrieval import question_terms, search_dense, search_lexical, search_tokens
+from inference.errors import ModelError
+from qa.fusion import cap_per_document, reciprocal_rank_fusion
+from qa.querysets import bases_of
+from qa.types import Passage, QuestionTerm, Recalled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from accounts.models import User
+    from documents.models import EmbeddingSpace, KnowledgeBase
+    from documents.types import DenseHit, LexicalHit
+    from inference.ports import Embedder, EmbeddingRecipe
+    from qa.types import Reason
+
+LEG_LIMIT = 100
+"""Hits taken from each search before they are fused."""
+CHUNKS_PER_DOCUMENT = 4
+"""So that one long document does not fill the candidates."""
+UNKNOWN_SHARE_LIMIT = 0.2
+"""An embedder that does not know more than this share of a question's tokens cannot read it."""
+
+Vectors = Mapping[str, "NDArray[np.float32]"]
+
+
+@dataclass(frozen=True, slots=True)
+class Legs:
+    """What each search found, best first, before the fusion."""
+
+    dense: tuple[DenseHit, ...]
+    lexical: tuple[LexicalHit, ...]
+    language: str
+    reasons: tuple[Reason, ...]
+    timings_ms: Mapping[str, float]
+
+
+class PostgresRetriever:
+    """Recall for one viewer over knowledge bases, of which those they may not ask are left out."""
+
+    def __init__(
+        self,
+        viewer: User,
+        knowledge_bases: Sequence[KnowledgeBase],
+        embedder: Embedder | None,
+        *,
+        query_vectors: Vectors | None = None,
+        chunks_per_document: int = CHUNKS_PER_DOCUMENT,
+    ) -> None:
+        """``query_vectors`` holds vectors of questions that were embedded together beforehand."""
+        self.viewer = viewer
+        self.embedder = embedder
+        self.query_vectors = query_vectors or {}
+        self.chunks_per_document = chunks_per_document
+        wanted = [base.pk for base in knowledge_bases]
+        visible = bases_of(viewer).select_related("active_generation__space").in_bulk(wanted)
+        self.knowledge_bases: list[KnowledgeBase] = [
+            visible[pk] for pk in dict.fromkeys(wanted) if pk in visible
+        ]
+
+    def recall(self, question: str, limit: int) -> Recalled:
+        """The ``limit`` best passages for the question, and why a search was left out.
+
+        Raises nothing when the embedder fails: the words are searched alone, and the reason kept.
+        """
+        legs = self.search(question)
+        clock = _Stopwatch()
+        with clock.measure("fuse"):
+            fused = self.fuse(legs)[:limit]
+        with clock.measure("load"):
+            passages = self.load(fused, legs)
+            terms = question_terms(self.knowledge_bases, question)
+        return Recalled(
+            passages=passages,
+            question_terms=tuple(QuestionTerm(*term) for term in terms),
+            language=legs.language,
+            reasons=legs.reasons,
+            timings_ms={**legs.timings_ms, **clock.milliseconds},
+        )
+
+    def search(self, question: str) -> Legs:
+        """Both searches, apart."""
+        clock = _Stopwatch()
+        language = detect_language(question)
+        with clock.measure("embed"):
+            vector, space, reason = self._embed(question, language)
+        dense: list[DenseHit] = []
+        if vector is not None and space is not None:
+            with clock.measure("dense"):
+                bases = [b for b in self.knowledge_bases if _space_of(b) == space]
+                dense = search_dense(self.viewer, bases, vector, space, LEG_LIMIT)
+        with clock.measure("lexical"):
+            lexical = search_lexical(
+                self.viewer, self.knowledge_bases, search_tokens(question), LEG_LIMIT
+            )
+        return Legs(
+            dense=tuple(dense),
+            lexical=tuple(lexical),
+            language=language,
+            reasons=(reason,) if reason else (),
+            timings_ms=clock.milliseconds,
+        )
+
+    def fuse(self, legs: Legs) -> list[tuple[int, float]]:
+        """Chunk ids with their fused score, best first, at most a few of each document."""
+        documents = {hit.chunk_id: hit.document_id for hit in legs.dense}
+        documents |= {hit.chunk_id: hit.document_id for hit in legs.lexical}
+        rankings = [[hit.chunk_id for hit in leg] for leg in (legs.dense, legs.lexical) if leg]
+        fused = reciprocal_rank_fusion(rankings)
+        return cap_per_document(fused, lambda item: documents[item[0]], self.chunks_per_document)
+
+    def load(self, fused: Sequence[tuple[int, float]], legs: Legs) -> tuple[Passage, ...]:
+        """The passages in their order, in one query, with what each search said of them."""
+        dense = {hit.chunk_id: (rank, hit) for rank, hit in enumerate(legs.dense, start=1)}
+        lexical = {hit.chunk_id: (rank, hit) for rank, hit in enumerate(legs.lexical, start=1)}
+        chunks = self._readable_chunks([chunk_id for chunk_id, _score in fused])
+        passages: list[Passage] = []
+        for chunk_id, score in fused:
+            chunk = chunks.get(chunk_id)
+            if chunk is None:  # Closed, disabled or re-indexed since the search.
+                continue
+            passage = _passage_of(chunk)
+            dense_rank, dense_hit = dense.get(chunk_id, (None, None))
+            lexical_rank, lexical_hit = lexical.get(chunk_id, (None, None))
+            passages.append(
+                replace(
+                    passage,
+                    cosine=dense_hit.cosine if dense_hit else None,
+                    lexical_score=lexical_hit.score if lexical_hit else None,
+                    lexical_share=lexical_hit.share if lexical_hit else None,
+                    dense_rank=dense_rank,
+                    lexical_rank=lexical_rank,
+                    fused_rank=len(passages) + 1,
+                    fused_score=score,
+                )
+            )
+        return tuple(passages)
+
+    def _readable_chunks(self, chunk_ids: Sequence[int]) -> dict[int, Chunk]:
+        chunks = ChunkQuerySet(Chunk).visible_to(self.viewer)
+        enabled = chunks.filter(is_enabled=True, document__is_enabled=True)
+        # The columns of the index itself are wide, and nothing here reads them.
+        lean = enabled.select_related("document").defer(
+            "term_weights", "term_frequencies", "term_vector", "generated_text", "lines"
+        )
+        return lean.in_bulk(list(chunk_ids))
+
+    def _embed(
+        self, question: str, language: str
+    ) -> tuple[NDArray[np.float32] | None, EmbeddingSpace | None, Reason]:
+        """The question's vector with its space, or the reason why there is none."""
+        if self.embedder is None:
+            return None, None, "dense_unavailable"
+        recipe = self.embedder.recipe
+        spaces = [space for base in self.knowledge_bases if (space := _space_of(base))]
+        space = next((space for space in spaces if _is_space_of(space, recipe)), None)
+        if space is None:
+            return None, None, "dense_no_space"
+        if recipe.languages and language and language not in recipe.languages:
+            return None, None, "dense_language"
+        try:
+            if self.embedder.unknown_share(question) > UNKNOWN_SHARE_LIMIT:
+                return None, None, "dense_language"
+            known = self.query_vectors.get(question)
+            vector = known if known is not None else self.embedder.embed_query(question)
+        except ModelError:
+            return None, None, "dense_unavailable"
+        partly = any(_space_of(base) != space for base in self.knowledge_bases)
+        return vector, space, "dense_no_space" if partly else ""
+
+
+def _passage_of(chunk: Chunk) -> Passage:
+    document = chunk.document
+    return Passage(
+        chunk_id=chunk.pk,
+        document_id=chunk.document_id,
+        version_id=chunk.version_id,
+        knowledge_base_id=chunk.knowledge_base_id,
+        title=document.title,
+        heading_path=tuple(chunk.heading_path),
+        text=chunk.text,
+        start=chunk.start,
+        end=chunk.end,
+        page=chunk.page_start,
+        language=chunk.language,
+        readability=chunk.readability,
+        readability_inputs=chunk.readability_inputs,
+        effective_date=document.effective_date,
+        expires_at=document.expires_at,
+        superseded=document.superseded_by_id is not None,
+    )
+
+
+def _space_of(knowledge_base: KnowledgeBase) -> EmbeddingSpace | None:
+    generation = knowledge_base.active_generation
+    return generation.space if generation is not None else None
+
+
+def _is_space_of(space: EmbeddingSpace, recipe: EmbeddingRecipe) -> bool:
+    """Whether vectors of the space and of the recipe's model can be compared."""
+    return (
+        space.provider == recipe.provider
+        and space.model == recipe.model
+        and space.revision == recipe.revision
+        and space.dimension == recipe.dimension
+        and space.normalised == recipe.normalised
+        and space.query_prefix == recipe.query_prefix
+        and space.passage_prefix == recipe.passage_prefix
+    )
+
+
+@dataclass(slots=True)
+class _Stopwatch:
+    milliseconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def measure(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.milliseconds[name] = (time.perf_counter() - started) * 1000
