@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 StatementKind = Literal["sentence", "item", "row", "heading"]
 
 _LINE = re.compile(r"[^\n]+")
-_HEADING_MARK = re.compile(r"[ \t]{0,3}#{1,6}[ \t]+")
+_HEADING_MARK = re.compile(r"[ \t]*#{1,6}[ \t]+")
 _RULE = re.compile(r"[ \t]*(?:={3,}|-{3,}|_{3,}|\*{3,}|(?:\*[ \t]*){3,})[ \t]*$")
 _ITEM_MARK = re.compile(
     r"[ \t]*(?:[-*+•·‣▪●○–][ \t]+|\(?\d{1,2}[.)、．][ \t]*(?=\D)|（\d{1,2}）[ \t]*"
@@ -28,7 +28,8 @@ _ITEM_MARK = re.compile(
 _INLINE_MARK = re.compile(r"(?<=\s)(?:-|–|•|\*)[ \t]+(?=[A-Z0-9“\"(\u4e00-\u9fff])")
 _RUN_ON = re.compile(
     r"(?<=[a-z)])[ ](?=(?:[A-Z]{2,5}:[ ]|(?:Your|You|The|This|These|They|There|If|It|Some|Most|Many"
-    r"|Other|But|When|Treatments?|Doctors?|People|Talk|See|Call|Ask|He|She|Exercis\w+)[ ][a-z]))"
+    r"|Other|But|When|In|For|To|As|An?"
+    r"|Treatments?|Doctors?|People|Talk|See|Call|Ask|He|She|Exercis\w+)[ ][a-z]))"
 )
 _CLOSED = re.compile(r"[.!?。！？…;；,，、:：][\"'”’」』）)\]]*$")
 _OPENS_LIST = re.compile(r"[:：]$")
