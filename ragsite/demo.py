@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from django.contrib.auth.models import Permission
 from django.core.files import File
 from django.db import transaction
 
-from accounts.audit import record
+from accounts import people
 from accounts.models import User
+from accounts.people import Role
 from documents import bases, curating, uploading
 from documents.models import Document, DocumentVersion, KnowledgeBase, Membership
 from qa import chat
@@ -31,12 +31,16 @@ if TYPE_CHECKING:
 
 KNOWLEDGE_BASE = "health"
 QUESTION = "How can I sleep better?"
-ROLES = ("asker", "curator", "reviewer", "admin")
+ROLES: dict[str, tuple[str, ...]] = {
+    "asker": (),
+    "curator": (Role.CURATOR.value,),
+    "reviewer": (Role.REVIEWER.value,),
+    "admin": (Role.ADMINISTRATOR.value,),
+}
+"""The accounts, and what each may do across the installation."""
 WAIT_EVERY_S = 0.25
 SILENCE_LIMIT_S = 180.0
 """Without any progress for so long, something is broken."""
-
-Say = "Callable[[str], None]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +75,15 @@ def create_accounts(file: Path) -> dict[str, str]:
     """
     passwords = _kept_passwords(file)
     with transaction.atomic():
-        for name in ROLES:
+        for name, roles in ROLES.items():
             if not User.objects.filter(username=name).exists():
-                _create_account(name, passwords[name])
+                people.create_person(
+                    actor=None,
+                    username=name,
+                    email=f"{name}@example.org",
+                    roles=roles,
+                    password=passwords[name],
+                )
     return passwords
 
 
@@ -194,20 +204,6 @@ def _kept_passwords(file: Path) -> dict[str, str]:
         with os.fdopen(descriptor, "w", encoding="utf-8") as out:
             json.dump(passwords, out, indent=2)
     return passwords
-
-
-def _create_account(name: str, password: str) -> None:
-    is_admin = name == "admin"
-    made = User.objects.create_user(
-        name, f"{name}@example.org", password, is_staff=is_admin, is_superuser=is_admin
-    )
-    if name == "curator":
-        made.user_permissions.add(
-            Permission.objects.get(
-                content_type__app_label="documents", codename="add_knowledgebase"
-            )
-        )
-    record(None, "user.create", made, username=name)
 
 
 def _sample(folder: Path, line: dict[str, Any]) -> Sample:
