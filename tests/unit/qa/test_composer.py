@@ -127,7 +127,7 @@ class TestForm:
 
 
 TEXTS = [
-    INSOMNIA, TIPS, FRUIT, "睡前泡脚。少喝浓茶。", "a", "", "- x\n- y", "Dark rooms help [3] sleep.",
+    INSOMNIA, TIPS, FRUIT, "睡前泡脚。少喝浓茶。", "a", "", "- x\n- y", "Dark rooms help [3].",
 ]  # fmt: skip
 sources = st.lists(st.sampled_from(TEXTS) | st.text(max_size=60), max_size=6)
 
