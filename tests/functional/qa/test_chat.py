@@ -198,7 +198,7 @@ def test_answering_without_rerank_makes_one_twin_however_often_it_is_asked_for(
 
 def test_what_a_model_wrote_is_never_markup(client: Client, answered: Answered) -> None:
     Answer.objects.filter(pk=answered.answer.pk).update(
-        text="<script>alert(1)</script> ![x](http://evil.example/x.png) [a](javascript:alert(1)) [1]"
+        text="<script>alert(1)</script> ![x](http://evil.example/x) [a](javascript:alert(1)) [1]"
     )
     client.force_login(answered.conversation.user)
     page = client.get(reverse("qa:conversation", args=[answered.conversation.pk])).content.decode()
