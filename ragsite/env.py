@@ -127,7 +127,9 @@ def database(url: str, *, pool_size: int = 0) -> dict[str, Any]:
 def broker(redis_url: str) -> str:
     """The Celery broker address of a redis-py URL (they spell Unix sockets differently)."""
     if redis_url.startswith("unix://"):
-        return "redis+socket://" + redis_url.removeprefix("unix://")
+        path, _, query = redis_url.removeprefix("unix://").partition("?")
+        database = dict(parse_qsl(query)).get("db", "")
+        return f"redis+socket://{path}" + (f"?virtual_host={database}" if database else "")
     return redis_url
 
 
