@@ -169,7 +169,7 @@ class TestTimeliness:
         self,
         effective: date | None,
         expires: date | None = None,
-        superseded: bool = False,  # noqa: FBT001, FBT002
+        superseded: bool = False,
     ) -> float:
         return timeliness(
             effective, expires, superseded=superseded, half_life_days=100, today=TODAY
