@@ -7,13 +7,15 @@ are loaded, so no text of a closed document ever reaches Python.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from documents.analysis import detect_language
-from documents.models import Chunk
+from documents.lexicon import Weighing, query_statistics
+from documents.models import Chunk, ChunkEmbedding
 from documents.querysets import ChunkQuerySet
 from documents.retrieval import question_terms, search_dense, search_lexical, search_tokens
 from inference.errors import ModelError
@@ -22,9 +24,8 @@ from qa.querysets import bases_of
 from qa.types import Passage, QuestionTerm, Recalled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from accounts.models import User
@@ -40,15 +41,17 @@ CHUNKS_PER_DOCUMENT = 4
 UNKNOWN_SHARE_LIMIT = 0.2
 """An embedder that does not know more than this share of a question's tokens cannot read it."""
 
-Vectors = Mapping[str, "NDArray[np.float32]"]
-
 
 @dataclass(frozen=True, slots=True)
 class Legs:
     """What each search found, best first, before the fusion."""
 
+    question: str
     dense: tuple[DenseHit, ...]
     lexical: tuple[LexicalHit, ...]
+    vector: NDArray[np.float32] | None
+    """The question's vector in ``space``, when the vectors were searched."""
+    space: EmbeddingSpace | None
     language: str
     reasons: tuple[Reason, ...]
     timings_ms: Mapping[str, float]
@@ -63,13 +66,10 @@ class PostgresRetriever:
         knowledge_bases: Sequence[KnowledgeBase],
         embedder: Embedder | None,
         *,
-        query_vectors: Vectors | None = None,
         chunks_per_document: int = CHUNKS_PER_DOCUMENT,
     ) -> None:
-        """``query_vectors`` holds vectors of questions that were embedded together beforehand."""
         self.viewer = viewer
         self.embedder = embedder
-        self.query_vectors = query_vectors or {}
         self.chunks_per_document = chunks_per_document
         wanted = [base.pk for base in knowledge_bases]
         visible = bases_of(viewer).select_related("active_generation__space").in_bulk(wanted)
@@ -82,13 +82,16 @@ class PostgresRetriever:
 
         Raises nothing when the embedder fails: the words are searched alone, and the reason kept.
         """
-        legs = self.search(question)
+        return self.recall_from(self.search(question), limit)
+
+    def recall_from(self, legs: Legs, limit: int) -> Recalled:
+        """``recall`` after the searches: fuse, cap, load."""
         clock = _Stopwatch()
         with clock.measure("fuse"):
             fused = self.fuse(legs)[:limit]
         with clock.measure("load"):
             passages = self.load(fused, legs)
-            terms = question_terms(self.knowledge_bases, question)
+            terms = question_terms(self.knowledge_bases, legs.question)
         return Recalled(
             passages=passages,
             question_terms=tuple(QuestionTerm(*term) for term in terms),
@@ -113,8 +116,11 @@ class PostgresRetriever:
                 self.viewer, self.knowledge_bases, search_tokens(question), LEG_LIMIT
             )
         return Legs(
+            question=question,
             dense=tuple(dense),
             lexical=tuple(lexical),
+            vector=vector,
+            space=space,
             language=language,
             reasons=(reason,) if reason else (),
             timings_ms=clock.milliseconds,
@@ -129,24 +135,31 @@ class PostgresRetriever:
         return cap_per_document(fused, lambda item: documents[item[0]], self.chunks_per_document)
 
     def load(self, fused: Sequence[tuple[int, float]], legs: Legs) -> tuple[Passage, ...]:
-        """The passages in their order, in one query, with what each search said of them."""
-        dense = {hit.chunk_id: (rank, hit) for rank, hit in enumerate(legs.dense, start=1)}
-        lexical = {hit.chunk_id: (rank, hit) for rank, hit in enumerate(legs.lexical, start=1)}
+        """The passages in their order, with what each search says of them.
+
+        A passage that only one search found gets the other's score too: factors computed from
+        different scores could not be compared.
+        """
         chunks = self._readable_chunks([chunk_id for chunk_id, _score in fused])
+        dense = {hit.chunk_id: (rank, hit.cosine) for rank, hit in enumerate(legs.dense, start=1)}
+        lexical = {hit.chunk_id: (rank, hit) for rank, hit in enumerate(legs.lexical, start=1)}
+        cosines = _cosines(legs, [pk for pk in chunks if pk not in dense])
+        shares = self._lexical_shares(
+            legs.question, [chunk for pk, chunk in chunks.items() if pk not in lexical]
+        )
         passages: list[Passage] = []
         for chunk_id, score in fused:
             chunk = chunks.get(chunk_id)
             if chunk is None:  # Closed, disabled or re-indexed since the search.
                 continue
-            passage = _passage_of(chunk)
-            dense_rank, dense_hit = dense.get(chunk_id, (None, None))
-            lexical_rank, lexical_hit = lexical.get(chunk_id, (None, None))
+            dense_rank, cosine = dense.get(chunk_id, (None, cosines.get(chunk_id)))
+            lexical_rank, hit = lexical.get(chunk_id, (None, None))
             passages.append(
                 replace(
-                    passage,
-                    cosine=dense_hit.cosine if dense_hit else None,
-                    lexical_score=lexical_hit.score if lexical_hit else None,
-                    lexical_share=lexical_hit.share if lexical_hit else None,
+                    _passage_of(chunk),
+                    cosine=cosine,
+                    lexical_score=hit.score if hit else None,
+                    lexical_share=hit.share if hit else shares.get(chunk_id, 0.0),
                     dense_rank=dense_rank,
                     lexical_rank=lexical_rank,
                     fused_rank=len(passages) + 1,
@@ -155,12 +168,41 @@ class PostgresRetriever:
             )
         return tuple(passages)
 
+    def _lexical_shares(self, question: str, chunks: Sequence[Chunk]) -> dict[int, float]:
+        """What ``search_lexical`` would have given passages that it did not reach."""
+        if not chunks:
+            return {}
+        generations = [
+            base.active_generation for base in self.knowledge_bases if base.active_generation
+        ]
+        by_pk = {generation.pk: Weighing.of(generation) for generation in generations}
+        statistics = query_statistics(generations, search_tokens(question))
+        weights = {
+            str(term.term_id): term.idf * term.count
+            for term in statistics.terms
+            if term.term_id is not None
+        }
+        highest = sum(term.idf * term.count for term in statistics.terms)
+        highest *= max((generation.k1 + 1 for generation in generations), default=1.0)
+        shares: dict[int, float] = {}
+        for chunk in chunks:
+            weighing = by_pk.get(chunk.generation_id)
+            if weighing is None or highest <= 0:
+                continue
+            score = sum(
+                weight * weighing.weight(chunk.term_frequencies[term], chunk.term_count)
+                for term, weight in weights.items()
+                if term in chunk.term_frequencies
+            )
+            shares[chunk.pk] = min(score / highest, 1.0)
+        return shares
+
     def _readable_chunks(self, chunk_ids: Sequence[int]) -> dict[int, Chunk]:
         chunks = ChunkQuerySet(Chunk).visible_to(self.viewer)
         enabled = chunks.filter(is_enabled=True, document__is_enabled=True)
         # The columns of the index itself are wide, and nothing here reads them.
         lean = enabled.select_related("document").defer(
-            "term_weights", "term_frequencies", "term_vector", "generated_text", "lines"
+            "term_weights", "term_vector", "generated_text", "lines"
         )
         return lean.in_bulk(list(chunk_ids))
 
@@ -180,8 +222,7 @@ class PostgresRetriever:
         try:
             if self.embedder.unknown_share(question) > UNKNOWN_SHARE_LIMIT:
                 return None, None, "dense_language"
-            known = self.query_vectors.get(question)
-            vector = known if known is not None else self.embedder.embed_query(question)
+            vector = self.embedder.embed_query(question)
         except ModelError:
             return None, None, "dense_unavailable"
         partly = any(_space_of(base) != space for base in self.knowledge_bases)
@@ -208,6 +249,19 @@ def _passage_of(chunk: Chunk) -> Passage:
         expires_at=document.expires_at,
         superseded=document.superseded_by_id is not None,
     )
+
+
+def _cosines(legs: Legs, chunk_ids: Sequence[int]) -> dict[int, float]:
+    """Exact cosines of passages that the vector search did not reach."""
+    if legs.vector is None or not chunk_ids:
+        return {}
+    rows = ChunkEmbedding.objects.filter(space=legs.space, chunk__in=chunk_ids)
+    cosines: dict[int, float] = {}
+    for chunk_id, stored in rows.values_list("chunk_id", "embedding"):
+        vector = stored.to_numpy().astype(np.float32)
+        lengths = float(np.linalg.norm(vector) * np.linalg.norm(legs.vector))
+        cosines[chunk_id] = float(vector @ legs.vector) / lengths if lengths > 0 else 0.0
+    return cosines
 
 
 def _space_of(knowledge_base: KnowledgeBase) -> EmbeddingSpace | None:

@@ -1,0 +1,158 @@
+"""A test set is measured through the product's own path, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from accounts.models import User
+from documents.models import Chunk, Document, IndexGeneration, KnowledgeBase
+from qa.beir import read_test_set
+from qa.evaluation import document_order, evaluate
+from qa.figures import MEASURES
+from qa.models import EvaluationRun
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SUBJECTS = {
+    "sleep": "Good sleep needs a dark and quiet bedroom. Keep regular hours every night.",
+    "fruit": "Berries and apples are fruit that a person with diabetes may eat in portions.",
+    "snoring": "Snoring comes from a narrow airway. Lying on the side may help.",
+    "pressure": "Blood pressure falls with less salt and more walking.",
+}
+QUESTIONS = {
+    "q1": ("How do I sleep better at night?", {"sleep": 1}),
+    "q2": ("Which fruit may a person with diabetes eat?", {"fruit": 2, "pressure": 0}),
+    "q3": ("What helps against snoring?", {"snoring": 1}),
+    "q4": ("Nobody judged this one", {}),
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "tiny"
+    made.mkdir()
+    corpus = [{"_id": key, "title": "", "text": text} for key, text in SUBJECTS.items()]
+    corpus.append({"_id": "long", "title": "Salt", "text": "Salt raises it. " * 300})
+    queries = [{"_id": key, "text": text} for key, (text, _grades) in QUESTIONS.items()]
+    for name, rows in (("corpus", corpus), ("queries", queries)):
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        (made / f"{name}.jsonl").write_text(lines, encoding="utf-8")
+    judged = [
+        f"{key}\t{document}\t{grade}\n"
+        for key, (_text, grades) in QUESTIONS.items()
+        for document, grade in grades.items()
+    ]
+    header = "query-id\tcorpus-id\tscore\n"
+    (made / "qrels.tsv").write_text(header + "".join(judged), encoding="utf-8")
+    return made
+
+
+def test_every_stage_has_every_measure(folder: Path) -> None:
+    figures = evaluate(read_test_set(folder))
+    assert figures.questions == 3
+    assert figures.language == "en"
+    assert set(figures.stages) == {
+        "dense",
+        "lexical",
+        "fused",
+        "cross_encoder",
+        "reranked",
+        "blended",
+    }
+    for measures in figures.stages.values():
+        assert tuple(measures) == MEASURES
+        assert all(0 <= value <= 1 for value in measures.values())
+
+
+def test_passages_that_share_the_words_of_the_question_are_found(folder: Path) -> None:
+    figures = evaluate(read_test_set(folder))
+    assert figures.stages["lexical"]["mrr@10"] == 1.0
+    assert figures.stages["fused"]["recall@30"] == 1.0
+
+
+def test_nothing_is_left_of_the_temporary_knowledge_base(folder: Path) -> None:
+    evaluate(read_test_set(folder))
+    for model in (KnowledgeBase, Document, Chunk, IndexGeneration, User):
+        assert model.objects.count() == 0
+
+
+def test_nothing_is_left_when_the_measurement_fails(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object, **options: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr("qa.evaluation.rank", fail)
+    with pytest.raises(RuntimeError):
+        evaluate(read_test_set(folder))
+    assert KnowledgeBase.objects.count() == 0
+    assert User.objects.count() == 0
+
+
+def test_the_knowledge_base_can_be_kept(folder: Path) -> None:
+    evaluate(read_test_set(folder), keep=True)
+    base = KnowledgeBase.objects.get()
+    assert base.visibility == KnowledgeBase.Visibility.PRIVATE
+    assert base.documents.count() == 5
+    assert not User.objects.get().has_usable_password()
+
+
+def test_a_run_is_saved_with_its_seed_and_commit(folder: Path) -> None:
+    evaluate(read_test_set(folder), queries=2, seed=11, commit="abc123")
+    run = EvaluationRun.objects.get()
+    assert run.set_name == "tiny"
+    assert run.commit == "abc123"
+    assert run.figures["meta"]["queries"] == 2
+    assert run.configuration["seed"] == 11
+    assert run.finished_at is not None
+
+
+def test_the_same_seed_draws_the_same_questions(folder: Path) -> None:
+    test_set = read_test_set(folder)
+    first = [question.key for question in test_set.sample(2, seed=3)]
+    assert first == [question.key for question in test_set.sample(2, seed=3)]
+    assert len(first) == 2
+
+
+def test_our_bm25_ranks_as_the_bm25s_library_does(folder: Path) -> None:
+    pytest.importorskip("bm25s")
+    figures = evaluate(read_test_set(folder), with_bm25s=True)
+    ours, theirs = figures.stages["lexical"], figures.stages["bm25s"]
+    assert ours["ndcg@10"] == pytest.approx(theirs["ndcg@10"])
+
+
+def test_the_command_writes_the_agreed_json(folder: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out" / "figures.json"
+    call_command("evaluate_retrieval", "--set", str(folder), "--json", str(target))
+    written = json.loads(target.read_text(encoding="utf-8"))
+    assert written["blended"].keys() == set(MEASURES)
+    assert set(written["intervals"]) == {"cross_encoder", "reranked", "blended"}
+    assert written["intervals"]["blended"].keys() == {"mean", "low", "high"}
+    assert written["meta"]["set"] == "tiny"
+    assert written["ms"]["rerank"] >= 0
+
+
+def test_the_command_measures_all_sets_of_a_folder(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "not-a-set").mkdir()
+    report = tmp_path / "report.md"
+    call_command("evaluate_retrieval", "--sets", str(tmp_path), "--markdown", str(report))
+    text = report.read_text(encoding="utf-8")
+    assert "## tiny" in text
+    assert "| blended |" in text
+    assert "not-a-set" not in text
+
+
+def test_a_folder_that_is_no_set_is_refused_with_its_name(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="corpus.jsonl"):
+        call_command("evaluate_retrieval", "--set", str(tmp_path))
+
+
+def test_a_document_ranks_where_its_best_passage_does() -> None:
+    assert document_order(["b", "a", "b", "c", "a"]) == ["b", "a", "c"]
