@@ -83,6 +83,8 @@ class Engine:
 
     def lengths(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, special ones not counted."""
+        if not texts:
+            return []
         tokenizer = self.model().tokenizer
         with self._reading:
             encoded = tokenizer(list(texts), add_special_tokens=False, verbose=False)

@@ -65,7 +65,6 @@ class OpenAIChatModel:
         self, messages: Sequence[ChatMessage], max_tokens: int, deadline: float
     ) -> Iterator[str]:
         """The text of one attempt. Closes the connection however it ends, an abandoned one too."""
-        import httpx2 as httpx
         import openai
 
         try:
@@ -79,9 +78,9 @@ class OpenAIChatModel:
                         yield text
             finally:
                 stream.close()
-        except (openai.APITimeoutError, httpx.TimeoutException) as error:
+        except openai.APITimeoutError as error:
             raise ModelTimeout(f"{self._model} did not answer in time") from error
-        except (openai.APIConnectionError, httpx.TransportError) as error:
+        except openai.APIConnectionError as error:
             raise _Transient(ModelUnavailable(f"no connection to {self._model}")) from error
         except (openai.RateLimitError, openai.InternalServerError) as error:
             message = f"{self._model} is overloaded (status {error.status_code})"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 MAX_TOKENS = 160
-MICRO_BATCH_TOKENS = 4_800
+MICRO_BATCH_TOKENS = 2_400
 """Sequences are run in groups of about this many padded tokens, sorted by length."""
 
 
