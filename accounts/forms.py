@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib.auth.forms import PasswordChangeForm
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from accounts.people import Role
 
 if TYPE_CHECKING:
+    from django.http import HttpRequest
+
     from accounts.models import User
 
 NAME_LENGTH = 150
@@ -30,7 +33,7 @@ class SignInForm(forms.Form):
     )
 
 
-class OwnPasswordForm(PasswordChangeForm["User"]):
+class OwnPasswordForm(PasswordChangeForm):
     """The old password, and the new one twice. The service stores it; ``save`` is not called."""
 
     def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
@@ -98,3 +101,35 @@ class PersonForm(RolesForm):
     email = forms.EmailField(label=_("Email address"), required=False)
 
     field_order = ("username", "full_name", "email", "roles")
+
+
+def add_errors(form: forms.BaseForm, error: ValidationError, *, otherwise: str | None) -> None:
+    """Show what a service refused at the fields it names, and the rest at ``otherwise``.
+
+    ``otherwise`` None is the top of the form; a field that the form lacks counts as the rest.
+    """
+    if not hasattr(error, "error_dict"):
+        form.add_error(otherwise, error)
+        return
+    for name, errors in error.error_dict.items():
+        known = name in form.fields and name != NON_FIELD_ERRORS
+        form.add_error(name if known else otherwise, ValidationError(errors))
+
+
+def status_of(request: HttpRequest, form: forms.BaseForm) -> int:
+    """422 for a form that was sent and is shown again with errors, else 200."""
+    return 422 if request.method == "POST" and form.is_bound and form.errors else 200
+
+
+def add_errors(form: forms.BaseForm, error: ValidationError, *, otherwise: str | None) -> None:
+    """Show a service's objection at the field it names, or at ``otherwise`` (None: the form)."""
+    if hasattr(error, "error_dict"):
+        for field, errors in error.error_dict.items():
+            form.add_error(field if field in form.fields else otherwise, errors)
+    else:
+        form.add_error(otherwise, error)
+
+
+def status_of(request: HttpRequest, form: forms.BaseForm) -> int:
+    """422 for a form that comes back with objections, so that a program can tell; else 200."""
+    return 422 if request.method == "POST" and form.errors else 200

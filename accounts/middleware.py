@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
     from django.http.response import HttpResponseBase
 
-    from accounts.models import User
-
 ALWAYS_OPEN = ("healthz", "set_language")
 """URL names that neither gate closes."""
 
@@ -52,7 +50,7 @@ def _detour(request: HttpRequest) -> HttpResponse | None:
         setup = reverse("accounts:setup")
         return None if path == setup else redirect(setup)
     user = request.user
-    if user.is_authenticated and cast("User", user).must_change_password:
+    if user.is_authenticated and user.must_change_password:
         password = reverse("accounts:password")
         if path not in {password, reverse("accounts:sign_out")}:
             return _whole_page(request, password)

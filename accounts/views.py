@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.contrib import messages
@@ -23,14 +23,21 @@ from django.views.i18n import set_language as django_set_language
 
 from accounts import people as services
 from accounts import setup as first_run
-from accounts.forms import OwnPasswordForm, PersonForm, RolesForm, SetupForm, SignInForm
+from accounts.forms import (
+    OwnPasswordForm,
+    PersonForm,
+    RolesForm,
+    SetupForm,
+    SignInForm,
+    add_errors,
+    status_of,
+)
 from accounts.models import User
 from accounts.people import LastAdministratorError
 from accounts.sign_in import TooManyAttempts, WrongCredentials
 from accounts.sign_in import sign_in as sign_person_in
 
 if TYPE_CHECKING:
-    from django.forms import Form
     from django.http import HttpRequest, HttpResponse
     from django.http.response import HttpResponseBase
 
@@ -93,7 +100,7 @@ def password(request: AuthenticatedRequest) -> HttpResponse:
             messages.success(request, _("Your password is changed."))
             return redirect(settings.LOGIN_REDIRECT_URL)
     return render(
-        request, "accounts/password.html", {"form": form}, status=_status_of(request, form)
+        request, "accounts/password.html", {"form": form}, status=status_of(request, form)
     )
 
 
@@ -126,12 +133,12 @@ def setup(request: HttpRequest) -> HttpResponse:
         except first_run.SetupRefused as error:
             form.add_error("token", str(error))
         except ValidationError as error:
-            _add_errors(form, error, otherwise="password")
+            add_errors(form, error, otherwise="password")
         else:
             login(request, person, backend=BACKEND)
             messages.success(request, _("Welcome. Now create your first knowledge base."))
             return redirect("documents:base_create")
-    return render(request, "accounts/setup.html", {"form": form}, status=_status_of(request, form))
+    return render(request, "accounts/setup.html", {"form": form}, status=status_of(request, form))
 
 
 # ---- people ---------------------------------------------------------------------------------
@@ -162,11 +169,11 @@ def person_create(request: AuthenticatedRequest) -> HttpResponse:
         try:
             made, temporary = services.create_person(actor=request.user, **form.cleaned_data)
         except ValidationError as error:
-            _add_errors(form, error, otherwise="username")
+            add_errors(form, error, otherwise="username")
         else:
             return _show_once(request, made, temporary)
     return render(
-        request, "accounts/person_create.html", {"form": form}, status=_status_of(request, form)
+        request, "accounts/person_create.html", {"form": form}, status=status_of(request, form)
     )
 
 
@@ -188,7 +195,7 @@ def person(request: AuthenticatedRequest, pk: int) -> HttpResponse:
         request,
         "accounts/person.html",
         {"person": someone, "form": form, "is_self": someone.pk == request.user.pk},
-        status=_status_of(request, form),
+        status=status_of(request, form),
     )
 
 
@@ -240,7 +247,7 @@ def _safe_target(request: HttpRequest) -> str:
         target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     ):
         return target
-    return cast("str", settings.LOGIN_REDIRECT_URL)
+    return settings.LOGIN_REDIRECT_URL
 
 
 def _in_language(response: HttpResponse, language: str) -> HttpResponse:
@@ -263,16 +270,3 @@ def _wait_sentence(wait_s: int) -> str:
         "Too many failed sign-ins. Try again in %(minutes)d minutes.",
         minutes,
     ) % {"minutes": minutes}
-
-
-def _add_errors(form: Form, error: ValidationError, *, otherwise: str) -> None:
-    """Show a service's objection at the field it names, or at ``otherwise``."""
-    if hasattr(error, "error_dict"):
-        for field, errors in error.error_dict.items():
-            form.add_error(field if field in form.fields else otherwise, errors)
-    else:
-        form.add_error(otherwise, error)
-
-
-def _status_of(request: HttpRequest, form: Form) -> int:
-    return 422 if request.method == "POST" and form.errors else 200

@@ -6,7 +6,7 @@ reads the present rights from the database; nothing is cached.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal
 
 from django.db.models import Q
 from django.http import Http404
@@ -46,7 +46,7 @@ def knowledge_base_for(viewer: User, slug: str, *, role: Role = "viewer") -> Kno
     base = knowledge_bases_for(viewer, role=role).filter(slug=slug).first()
     if base is None:
         raise Http404(_("There is no such knowledge base, or it is not yours to open."))
-    return cast("KnowledgeBase", base)
+    return base
 
 
 def deleted_knowledge_base_for(viewer: User, slug: str) -> KnowledgeBase:
@@ -70,7 +70,7 @@ def document_for(viewer: User, pk: int, *, role: Role = "viewer") -> Document:
     )
     if document is None:
         raise Http404(_("There is no such document, or it is not yours to open."))
-    return cast("Document", document)
+    return document
 
 
 def deleted_document_for(viewer: User, pk: int) -> Document:
@@ -118,7 +118,7 @@ def chunk_for(viewer: User, pk: int, *, role: Role = "viewer") -> Chunk:
     )
     if chunk is None:
         raise Http404(_("There is no such passage, or it is not yours to open."))
-    return cast("Chunk", chunk)
+    return chunk
 
 
 def roles_in(viewer: User, base: KnowledgeBase) -> frozenset[Role]:

@@ -215,7 +215,7 @@ def _store(
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise UploadRefused("disk_full", str(explain("disk_full").sentence)) from error
         raise
-    undo.callback(version.original.storage.delete, version.original.name)
+    undo.callback(version.original.delete, save=False)
     version.save(force_insert=True)
     return version
 

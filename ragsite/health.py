@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 import redis
 from django.conf import settings
+from django.core.cache import cache
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
 from django.utils.functional import SimpleLazyObject
@@ -19,6 +20,7 @@ WorkerState = Literal["loading", "ready", "down"]
 
 HEARTBEAT_EVERY_S = 5.0
 HEARTBEAT_EXPIRES_S = 20
+CACHED_FOR_S = 10
 QUEUES = ("ingest", "answers")
 
 
@@ -48,9 +50,23 @@ def worker_state(queue: str) -> WorkerState:
 
 
 def answers_worker(request: HttpRequest) -> Mapping[str, object]:
-    """Template context: ``answers_worker`` is ``loading``, ``ready`` or ``down``; read on use."""
+    """Template context: ``answers_worker`` is ``loading``, ``ready`` or ``down``; read on use.
+
+    ``ingest_worker`` is the same for documents, at most ``CACHED_FOR_S`` old: rows of a long list
+    ask often, and without Redis each look takes a second.
+    """
     del request
-    return {"answers_worker": SimpleLazyObject(lambda: worker_state("answers"))}
+    return {
+        "answers_worker": SimpleLazyObject(lambda: worker_state("answers")),
+        "ingest_worker": SimpleLazyObject(_ingest_worker),
+    }
+
+
+def _ingest_worker() -> WorkerState:
+    return cast(
+        "WorkerState",
+        cache.get_or_set("ingest_worker", lambda: worker_state("ingest"), CACHED_FOR_S),
+    )
 
 
 @never_cache

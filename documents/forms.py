@@ -1,0 +1,242 @@
+"""What curators type into the pages of this app, checked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from documents.bases import WEIGHTS, check_weights
+from documents.curating import MAX_CHUNK_CHARACTERS
+from documents.models import Document, KnowledgeBase, Membership
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MOST_TAGS = 20
+MOST_SUCCESSORS = 500
+"""A list of choices stays short enough to load; an older document is found by its title first."""
+
+
+class LinesField(forms.CharField):
+    """Several short texts, one per line; blank lines are dropped."""
+
+    widget = forms.Textarea
+
+    def __init__(self, *, line_length: int, most: int, **kwargs: Any) -> None:
+        self.line_length = line_length
+        self.most = most
+        super().__init__(**kwargs)
+
+    def prepare_value(self, value: object) -> object:
+        return "\n".join(value) if isinstance(value, list) else value
+
+    def clean(self, value: object) -> list[str]:
+        text = super().clean(value) or ""
+        lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
+        if len(lines) > self.most:
+            raise ValidationError(
+                _("At most %(most)d lines, please."), code="most", params={"most": self.most}
+            )
+        if any(len(line) > self.line_length for line in lines):
+            raise ValidationError(
+                _("A line may have at most %(length)d characters."),
+                code="length",
+                params={"length": self.line_length},
+            )
+        return lines
+
+
+class TagsField(forms.CharField):
+    """Tags with commas between them, each once."""
+
+    def prepare_value(self, value: object) -> object:
+        return ", ".join(value) if isinstance(value, list) else value
+
+    def clean(self, value: object) -> list[str]:
+        text = (super().clean(value) or "").replace("，", ",")
+        tags = list(dict.fromkeys(tag.strip() for tag in text.split(",") if tag.strip()))
+        if len(tags) > MOST_TAGS or any(len(tag) > 40 for tag in tags):
+            raise ValidationError(_("At most 20 tags of at most 40 characters each."), code="tags")
+        return tags
+
+
+class KnowledgeBaseForm(forms.ModelForm[KnowledgeBase]):
+    """Name, visibility and ranking. The services store it; ``save`` is not called."""
+
+    suggested_questions = LinesField(
+        label=_("Example questions"),
+        required=False,
+        line_length=200,
+        most=12,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=_("One per line. Shown to people who have not asked yet."),
+    )
+
+    class Meta:
+        model = KnowledgeBase
+        fields = (
+            "name",
+            "description",
+            "visibility",
+            "suggested_questions",
+            "rerank_enabled",
+            "candidates",
+            "sources",
+            *WEIGHTS,
+            "relevance_floor",
+            "half_life_days",
+            "is_paused",
+        )
+        labels = {
+            "rerank_enabled": _("Rerank what was found"),
+            "relevance_weight": _("Weight of relevance"),
+            "completeness_weight": _("Weight of completeness"),
+            "readability_weight": _("Weight of readability"),
+            "timeliness_weight": _("Weight of timeliness"),
+            "is_paused": _("Pause the processing of documents"),
+        }
+        help_texts = {
+            "visibility": _("Private: only the members you add can ask it or know that it exists."),
+            "candidates": _("How many passages are read carefully for each question, 5 to 200."),
+            "sources": _("How many of them an answer may be built from, 1 to 20."),
+            "relevance_floor": _(
+                "Passages less relevant than this (0 to 1) are never used, however easy or new."
+            ),
+            "half_life_days": _("After so many days a document counts half as timely."),
+            "is_paused": _("Uploads wait until you take this back. Asking goes on."),
+        }
+        widgets = {
+            "name": forms.TextInput(attrs={"autofocus": True}),
+            "description": forms.Textarea(attrs={"rows": 3}),
+        }
+
+    BASIC = ("name", "description", "visibility", "suggested_questions")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        weights = {field: cleaned.get(field) for field in WEIGHTS}
+        given = {field: float(value) for field, value in weights.items() if value is not None}
+        if len(given) == len(WEIGHTS):
+            check_weights(given)
+        return cleaned
+
+    def basic_fields(self) -> list[forms.BoundField]:
+        return [self[name] for name in self.BASIC]
+
+    def ranking_fields(self) -> list[forms.BoundField]:
+        return [self[name] for name in self.fields if name not in self.BASIC]
+
+
+class RolesForm(forms.Form):
+    roles = forms.MultipleChoiceField(
+        label=_("Roles"), choices=Membership.Role.choices, widget=forms.CheckboxSelectMultiple
+    )
+
+
+class MemberForm(RolesForm):
+    """A person by exact name, or a group; names are not listed to those who manage no people."""
+
+    username = forms.CharField(
+        label=_("Person"),
+        required=False,
+        max_length=150,
+        help_text=_("The name they sign in with."),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    group = forms.ModelChoiceField(
+        label=_("or group"), queryset=Group.objects.order_by("name"), required=False
+    )
+
+    field_order = ("username", "group", "roles")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        username, group = cleaned.get("username"), cleaned.get("group")
+        if bool(username) == bool(group):
+            raise ValidationError(_("Name a person or choose a group."), code="member")
+        member: User | Group | None = group
+        if username:
+            member = User.objects.filter(username__iexact=username, is_active=True).first()
+            if member is None:
+                self.add_error("username", _("Nobody signs in with this name."))
+        cleaned["member"] = member
+        return cleaned
+
+
+class DocumentForm(forms.ModelForm[Document]):
+    """What a curator says about a document. The services store it; ``save`` is not called."""
+
+    tags = TagsField(
+        label=_("Tags"), required=False, max_length=900, help_text=_("With commas between them.")
+    )
+
+    class Meta:
+        model = Document
+        fields = (
+            "title",
+            "effective_date",
+            "expires_at",
+            "superseded_by",
+            "tags",
+            "source_url",
+            "licence",
+            "visible_to_groups",
+        )
+        labels = {
+            "superseded_by": _("Replaced by"),
+            "source_url": _("Web address of the original"),
+            "licence": _("Licence"),
+            "visible_to_groups": _("Only for these groups"),
+        }
+        help_texts = {
+            "effective_date": _("When it was published or took effect. Newer counts as timelier."),
+            "expires_at": _("After this day it counts as out of date."),
+            "superseded_by": _("A newer document of this knowledge base that takes its place."),
+        }
+        widgets = {
+            "effective_date": forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+            "expires_at": forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+            "visible_to_groups": forms.CheckboxSelectMultiple,
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        document = self.instance
+        newest = (
+            Document.objects.present()
+            .filter(knowledge_base=document.knowledge_base_id)
+            .exclude(pk=document.pk)
+            .order_by("-created_at")
+        )
+        offered = list(newest.values_list("pk", flat=True)[:MOST_SUCCESSORS])
+        if document.superseded_by_id:
+            offered.append(document.superseded_by_id)
+        successor = self.fields["superseded_by"]
+        if isinstance(successor, forms.ModelChoiceField):
+            successor.queryset = Document.objects.filter(pk__in=offered).order_by("title")
+            successor.empty_label = _("Nothing: it is valid")
+
+    def changes(self) -> dict[str, Any]:
+        """The checked values of the document's own columns."""
+        return {
+            field: value
+            for field, value in self.cleaned_data.items()
+            if field != "visible_to_groups"
+        }
+
+    def groups(self) -> Sequence[Group]:
+        return list(self.cleaned_data["visible_to_groups"])
+
+
+class ChunkForm(forms.Form):
+    text = forms.CharField(
+        label=_("Text"),
+        max_length=MAX_CHUNK_CHARACTERS,
+        strip=True,
+        widget=forms.Textarea(attrs={"rows": 12}),
+    )

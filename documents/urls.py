@@ -1,0 +1,35 @@
+"""URLs of knowledge bases, documents, passages and sources."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from documents.views import bases, documents, passages, sources
+
+app_name = "documents"
+
+urlpatterns = [
+    path("knowledge-bases/", bases.bases, name="bases"),
+    path("knowledge-bases/new/", bases.create, name="base_create"),
+    # ``str``, not ``slug``: addresses are made from names in any script.
+    path("knowledge-bases/<str:slug>/", documents.base, name="base"),
+    path("knowledge-bases/<str:slug>/edit/", bases.edit, name="base_edit"),
+    path("knowledge-bases/<str:slug>/delete/", bases.delete, name="base_delete"),
+    path("knowledge-bases/<str:slug>/restore/", bases.restore, name="base_restore"),
+    path("knowledge-bases/<str:slug>/members/", bases.members, name="members"),
+    path("knowledge-bases/<str:slug>/members/<int:pk>/", bases.member, name="member"),
+    path("knowledge-bases/<str:slug>/upload/", documents.upload, name="upload"),
+    path("knowledge-bases/<str:slug>/retry/", documents.retry, name="retry"),
+    path("documents/<int:pk>/", documents.document, name="document"),
+    path("documents/<int:pk>/row/", documents.row, name="document_row"),
+    path("documents/<int:pk>/state/", documents.state, name="document_state"),
+    path("documents/<int:pk>/reprocess/", documents.reprocess, name="document_reprocess"),
+    path("documents/<int:pk>/enabled/", documents.enabled, name="document_enabled"),
+    path("documents/<int:pk>/delete/", documents.delete, name="document_delete"),
+    path("documents/<int:pk>/restore/", documents.restore, name="document_restore"),
+    path("documents/<int:pk>/source/", sources.source, name="source"),
+    path("documents/<int:pk>/original/", sources.original, name="original"),
+    path("passages/<int:pk>/", passages.passage, name="passage"),
+    path("passages/<int:pk>/edit/", passages.edit, name="passage_edit"),
+    path("passages/<int:pk>/enabled/", passages.enabled, name="passage_enabled"),
+]

@@ -1,0 +1,3 @@
+"""Pages of knowledge bases, documents, passages and sources."""
+
+from __future__ import annotations
