@@ -119,17 +119,3 @@ def add_errors(form: forms.BaseForm, error: ValidationError, *, otherwise: str |
 def status_of(request: HttpRequest, form: forms.BaseForm) -> int:
     """422 for a form that was sent and is shown again with errors, else 200."""
     return 422 if request.method == "POST" and form.is_bound and form.errors else 200
-
-
-def add_errors(form: forms.BaseForm, error: ValidationError, *, otherwise: str | None) -> None:
-    """Show a service's objection at the field it names, or at ``otherwise`` (None: the form)."""
-    if hasattr(error, "error_dict"):
-        for field, errors in error.error_dict.items():
-            form.add_error(field if field in form.fields else otherwise, errors)
-    else:
-        form.add_error(otherwise, error)
-
-
-def status_of(request: HttpRequest, form: forms.BaseForm) -> int:
-    """422 for a form that comes back with objections, so that a program can tell; else 200."""
-    return 422 if request.method == "POST" and form.errors else 200
