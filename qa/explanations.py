@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from qa.presented import FactorBar
+from qa.presented import FactorBar, Timing
 from qa.scoring import FACTORS, explain
 from qa.types import Factors, FactorWeights
 
@@ -63,24 +63,21 @@ ERRORS: Mapping[str, _StrPromise] = {
 }
 
 STAGE_NAMES: Mapping[str, _StrPromise] = {
-    "rewrite": gettext_lazy("rewrite"),
-    "recall": gettext_lazy("recall"),
-    "language": gettext_lazy("language"),
+    "queue": gettext_lazy("waiting"),
     "embed": gettext_lazy("embed question"),
-    "dense": gettext_lazy("dense search"),
+    "dense": gettext_lazy("vector search"),
     "lexical": gettext_lazy("word search"),
     "fuse": gettext_lazy("fuse"),
     "load": gettext_lazy("load passages"),
-    "rank": gettext_lazy("rank"),
-    "score": gettext_lazy("score"),
+    "recall": gettext_lazy("recall in all"),
     "rerank": gettext_lazy("rerank"),
-    "blend": gettext_lazy("blend"),
-    "generate": gettext_lazy("generate"),
-    "first_token": gettext_lazy("first token"),
-    "cite": gettext_lazy("cite"),
-    "citations": gettext_lazy("check citations"),
+    "score": gettext_lazy("score"),
+    "first_token": gettext_lazy("first word"),
+    "generate": gettext_lazy("write in all"),
+    "cite": gettext_lazy("check citations"),
     "total": gettext_lazy("total"),
 }
+"""In the order in which they happen; each sum stands behind its parts."""
 
 
 def reason_sentences(reasons: Iterable[str]) -> tuple[str, ...]:
@@ -93,9 +90,14 @@ def error_sentence(error_code: str) -> str:
     return str(ERRORS.get(error_code, ERRORS["internal"])) if error_code else ""
 
 
-def stage_label(name: str) -> str:
-    """A stage of the pipeline in words; an unknown one by its own name."""
-    return str(STAGE_NAMES.get(name, name.replace("_", " ")))
+def timings_in_order(timings_ms: Mapping[str, float]) -> tuple[Timing, ...]:
+    """The stages that ran, in the order in which they happen; an unknown one by its own name."""
+    names = [name for name in STAGE_NAMES if name in timings_ms]
+    unknown = [name for name in timings_ms if name not in STAGE_NAMES]
+    return tuple(
+        Timing(name, str(STAGE_NAMES.get(name, name.replace("_", " "))), float(timings_ms[name]))
+        for name in (*names, *unknown)
+    )
 
 
 def weights_of(configuration: Mapping[str, Any]) -> FactorWeights:

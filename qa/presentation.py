@@ -19,12 +19,12 @@ from qa.explanations import (
     error_sentence,
     factor_bars,
     reason_sentences,
-    stage_label,
+    timings_in_order,
     weights_of,
 )
 from qa.models import Answer, Citation, RankedPassage
 from qa.movements import compare_orders
-from qa.presented import AnswerView, CitationView, Rankings, SourceView, Timing, TurnView
+from qa.presented import AnswerView, CitationView, Rankings, SourceView, TurnView
 from qa.rendering import render_answer
 from qa.withholding import CitedStatement, ShownText, withhold
 
@@ -176,10 +176,7 @@ class _AnswerPresenter:
                 top=self.comparison.top,
                 was_reranked=answer.was_reranked,
             ),
-            timings=tuple(
-                Timing(name, stage_label(name), float(value))
-                for name, value in answer.timings_ms.items()
-            ),
+            timings=timings_in_order(answer.timings_ms),
             reasons=reason_sentences(answer.reasons),
             error=error_sentence(answer.error_code),
             generator=answer.generator,

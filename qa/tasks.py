@@ -1,0 +1,20 @@
+"""Celery's way in: each task hands an id to one service. Queue ``answers``."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from qa import answering
+
+
+@shared_task(name="qa.tasks.generate_answer")
+def generate_answer(answer_id: int) -> None:
+    """Answer the question of a waiting answer; anything but a waiting one is left alone."""
+    answering.generate_answer(answer_id)
+
+
+@shared_task(name="qa.tasks.fail_expired_answers")
+def fail_expired_answers() -> None:
+    """Give up what a lost worker holds, and enqueue again what waits."""
+    for answer_id in answering.release_expired_answers():
+        generate_answer.apply_async((answer_id,), expires=answering.TASK_EXPIRES_S)
