@@ -150,7 +150,7 @@ def test_the_command_measures_all_sets_of_a_folder(folder: Path, tmp_path: Path)
 
 
 def test_a_folder_that_is_no_set_is_refused_with_its_name(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match="corpus.jsonl"):
+    with pytest.raises(CommandError, match=r"corpus\.jsonl"):
         call_command("evaluate_retrieval", "--set", str(tmp_path))
 
 
