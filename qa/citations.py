@@ -58,6 +58,7 @@ class _Window:
     start: int
     end: int
     tokens: frozenset[str]
+    is_pair: bool
 
 
 class _Placed(NamedTuple):
@@ -166,18 +167,23 @@ def _numbers(listed: str) -> list[int]:
 
 
 def _windows(passage: Passage) -> list[_Window]:
-    """Every statement of the passage alone, then every two neighbours; headings if nothing else."""
-    statements = split_statements(passage.text, passage.heading_path)
+    """Every statement of the passage alone, then every two neighbours.
+
+    A heading alone is no evidence, unless there is nothing else; together with the statement under
+    it, it is.
+    """
+    text = passage.text
+    statements = split_statements(text, passage.heading_path)
     telling = [each for each in statements if each.kind != "heading"] or statements
-    singles = [
-        _Window(each.start, each.end, frozenset(analyze(passage.text[each.start : each.end])))
-        for each in telling
+    spans = [(each.start, each.end, False) for each in telling] + [
+        (first.start, second.end, True)
+        for first, second in pairwise(statements)
+        if second.kind != "heading"
     ]
-    pairs = [
-        _Window(first.start, second.end, first.tokens | second.tokens)
-        for first, second in pairwise(singles)
+    return [
+        _Window(start, end, frozenset(analyze(text[start:end])), is_pair)
+        for start, end, is_pair in spans
     ]
-    return singles + pairs
 
 
 def _resolve(
@@ -206,11 +212,10 @@ def _best_span(weights: Mapping[str, float], windows: Sequence[_Window]) -> tupl
     """The window that holds most of the sentence; singles stand first and win ties."""
     best: _Window | None = None
     best_support = 0.0
-    half = (len(windows) + 1) // 2
-    for index, window in enumerate(windows):
+    for window in windows:
         support = _overlap(weights, window.tokens)
-        needed = best_support + (SECOND_STATEMENT_GAIN if index >= half else 0.0)
-        if best is None or support > needed:
+        joins = window.is_pair and best is not None and not best.is_pair
+        if best is None or support > best_support + (SECOND_STATEMENT_GAIN if joins else 0.0):
             best, best_support = window, support
     if best is None:
         return 0, 0, 0.0

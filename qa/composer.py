@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 
 from documents.analysis import analyze, content_terms
@@ -63,6 +63,7 @@ _DANGLING = re.compile(
     r"|in contrast|for example|for instance)\b|这些|那些|这|那|它|他们|但|此外|因此|所以|例如",
     re.IGNORECASE,
 )
+_TIP_NUMBER = re.compile(r"^(?:tip\s+)?\d{1,2}\s?[.)、．:：]\s*", re.IGNORECASE)
 _ASKS_ADVICE = re.compile(
     r"\b(?:how (?:can|do|should|could|to)|what (?:can|should|could)|(?:tips|advice|ways) )"
     r"|怎样|怎么|如何|该|应该|办法|方法|建议",
@@ -198,6 +199,30 @@ def _excerpts(reading: _Reading) -> Iterator[_Excerpt]:
             reading.marker, position, "", (words,), _telling(words), score, is_list=False
         )
     yield from _lists(reading)
+    if reading.asks_advice:
+        yield from _tips(reading)
+
+
+def _tips(reading: _Reading) -> Iterator[_Excerpt]:
+    """Tips that are written as sections: a numbered heading with its reason under it."""
+    for position, (above, below) in enumerate(pairwise(reading.statements)):
+        heading = reading.words(above)
+        number = _TIP_NUMBER.match(heading)
+        if above.kind != "heading" or below.kind != "sentence" or number is None:
+            continue
+        tip, reason = heading[number.end() :].rstrip(" :：.。"), reading.words(below)
+        if not tip or not _stands_alone(tip + reason):
+            continue
+        words = f"{tip}：{reason}" if _CJK.search(tip) else f"{tip}: {reason}"
+        yield _Excerpt(
+            marker=reading.marker,
+            position=position,
+            lead_in="",
+            parts=(words,),
+            tokens=_telling(words),
+            score=reading.score(words, "") * LIST_BONUS,
+            is_list=True,
+        )
 
 
 def _lists(reading: _Reading) -> Iterator[_Excerpt]:
@@ -271,9 +296,8 @@ def _write(chosen: Sequence[_Excerpt]) -> Iterator[str]:
     ordered = sorted(chosen, key=lambda each: (order.index(each.marker), each.position))
     previous: _Excerpt | None = None
     for excerpt in ordered:
-        apart = excerpt.is_list or previous is None or previous.is_list
         if previous is not None:
-            yield "\n\n" if apart or previous.marker != excerpt.marker else " "
+            yield _between(previous, excerpt)
         if not excerpt.is_list:
             yield f"{_closed(excerpt.parts[0])} [{excerpt.marker}]"
         else:
@@ -281,14 +305,25 @@ def _write(chosen: Sequence[_Excerpt]) -> Iterator[str]:
         previous = excerpt
 
 
+def _between(before: _Excerpt, after: _Excerpt) -> str:
+    if before.is_list and after.is_list and not (before.lead_in or after.lead_in):
+        return "\n"
+    if before.is_list or after.is_list or before.marker != after.marker:
+        return "\n\n"
+    return " "
+
+
 def _write_list(excerpt: _Excerpt) -> Iterator[str]:
     separator = ""
+    # Markdown starts a new list where the bullet changes: a list of its own must not run on under
+    # the lead-in of the list before it.
+    bullet = "-" if excerpt.lead_in else "*"
     if excerpt.lead_in:
         colon = "：" if _CJK.search(excerpt.lead_in) else ":"
         yield excerpt.lead_in.rstrip(" :：") + colon + "\n"
         separator = "\n"
     for part in excerpt.parts:
-        yield f"{separator}- {part} [{excerpt.marker}]"
+        yield f"{separator}{bullet} {part} [{excerpt.marker}]"
         separator = "\n"
 
 

@@ -120,6 +120,14 @@ class TestSpans:
         (found,) = cite("Fruit. [2]", SOURCES).citations
         assert "##" not in FRUIT.text[found.start : found.end]
 
+    def test_a_heading_with_the_statement_under_it_is_evidence(self) -> None:
+        source = passage("## 2. Keep it cool\n\nMost people like 18 degrees. So do I.")
+        (found,) = cite("Keep it cool: Most people like 18 degrees. [1]", [source]).citations
+        assert source.text[found.start : found.end] == (
+            "2. Keep it cool\n\nMost people like 18 degrees."
+        )
+        assert found.verdict == "supported"
+
     def test_chinese_statements_find_their_sentence(self) -> None:
         source = passage("睡前两小时少喝水。少喝浓茶、咖啡和酒。枕头高低要合适。", chunk_id=5)
         (found,) = cite("晚上少喝咖啡和浓茶。【1】", [source]).citations

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from documents.analysis import analyze
 from qa.citations import cite
 from qa.composer import MAX_EXCERPTS, MAX_LIST_ITEMS, compose
+from qa.rendering import render_markdown
 from qa.types import RankedCandidate
 from tests.unit.qa.builders import candidate, passage, question_terms
 
@@ -120,6 +121,29 @@ class TestForm:
             "改善睡眠可以这样做：\n\n- 晚餐清淡，少喝浓茶。 [1]\n- 睡前泡脚。 [1]"
         )
 
+    def test_tips_written_as_sections_become_one_list(self) -> None:
+        answer = composed(
+            "怎样才能睡得更好？",
+            "想睡得更好，先从小习惯做起。",
+            "1. 睡前放下手机\n\n屏幕的光让人睡得更浅。亮光不好。",
+            "2. 卧室要凉爽\n\n室温低一点，睡得更好。",
+            headings=("1. 睡前放下手机", "2. 卧室要凉爽"),
+        )
+        assert answer == (
+            "想睡得更好，先从小习惯做起。 [1]\n\n"
+            "* 卧室要凉爽：室温低一点，睡得更好。 [3]\n"
+            "* 睡前放下手机：屏幕的光让人睡得更浅。 [2]"
+        )
+
+    def test_a_list_does_not_run_on_under_the_lead_in_of_another(self) -> None:
+        answer = composed(
+            SLEEP,
+            "Try this:\n\n- You sleep better in the dark.\n- Go to bed early.",
+            "- Exercise gives better sleep\n- Sunlight helps, too",
+        )
+        assert "early. [1]\n\n* Exercise" in answer
+        assert render_markdown(answer).count("<ul>") == 2
+
     def test_nothing_to_say_is_an_empty_answer(self) -> None:
         assert composed(SLEEP) == ""
         assert composed(SLEEP, "Sleep?") == ""
@@ -139,6 +163,7 @@ def as_sources(texts: list[str]) -> list[RankedCandidate]:
     ]
 
 
+@settings(max_examples=40)
 @given(sources)
 def test_every_statement_is_cited_and_stands_in_its_source(texts: list[str]) -> None:
     given_sources = as_sources(texts)
@@ -152,6 +177,7 @@ def test_every_statement_is_cited_and_stands_in_its_source(texts: list[str]) -> 
         assert set(words) <= set(analyze(texts[int(match[1]) - 1]))
 
 
+@settings(max_examples=40)
 @given(sources)
 def test_an_answer_has_a_bounded_number_of_excerpts(texts: list[str]) -> None:
     pieces = compose(SLEEP, question_terms(SLEEP), as_sources(texts))
