@@ -130,11 +130,14 @@ def _leans_on_history(question: str) -> bool:
 
 
 def _source_block(number: int, passage: Passage, text: str) -> str:
-    about = f' date="{passage.effective_date.isoformat()}"' if passage.effective_date else ""
+    """The number as it is to be cited, then title and headings, dates, and the text below."""
+    about = format_passage(passage.title, passage.heading_path, "").strip()
+    if passage.effective_date:
+        about += f" ({passage.effective_date.isoformat()})"
     if passage.superseded:
-        about += ' status="superseded by a later version"'
-    body = _harmless(format_passage(passage.title, passage.heading_path, text))
-    return f'<source number="{number}"{about}>\n{body}\n</source>'
+        about += " (superseded by a later version)"
+    lines = (f"[{number}] {_harmless(about.strip())}".rstrip(), _harmless(text))
+    return "\n".join(("<source>", *lines, "</source>"))
 
 
 def _harmless(text: str) -> str:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from documents.chunking import count_tokens
+from inference.fake import FakeChatModel
 from inference.ports import ChatMessage
 from qa.prompts import (
     HISTORY_TOKENS,
@@ -46,9 +47,9 @@ class TestSources:
         )
         second = passage("Old advice.", chunk_id=2, superseded=True)
         assert task(first, second) == (
-            '<sources>\n<source number="1" date="2024-05-01">\nSleep > Tips\nDim the light.\n'
-            '</source>\n<source number="2" status="superseded by a later version">\nOld advice.\n'
-            "</source>\n</sources>\n\n<question>\nHow can I sleep better?\n</question>"
+            "<sources>\n<source>\n[1] Sleep > Tips (2024-05-01)\nDim the light.\n</source>\n"
+            "<source>\n[2] (superseded by a later version)\nOld advice.\n</source>\n</sources>\n\n"
+            "<question>\nHow can I sleep better?\n</question>"
         )
 
     def test_the_rules_come_first_and_say_that_sources_are_data(self) -> None:
@@ -61,8 +62,8 @@ class TestSources:
         passages = [passage("Sleep well tonight. " * 20, chunk_id=n) for n in range(1, 6)]
         prompt = build_prompt(QUESTION, [], passages, context_tokens=220)
         assert prompt.source_count == 2
-        assert '<source number="2"' in prompt.messages[-1].content
-        assert '<source number="3"' not in prompt.messages[-1].content
+        assert "\n[2]\n" in prompt.messages[-1].content
+        assert "\n[3]\n" not in prompt.messages[-1].content
 
     def test_a_first_passage_that_does_not_fit_is_cut_between_sentences(self) -> None:
         long = passage("Keep the room dark. " * 200)
@@ -96,15 +97,22 @@ def test_no_text_can_forge_a_delimiter(text: str, title: str, question: str) -> 
         r"[<＜]\s*[/／]?\s*(?:sources?|question)\b[^>\n]*>?", body, re.IGNORECASE
     )
     assert delimiters == [
-        "<sources>", '<source number="1">', "</source>", "</sources>", "<question>", "</question>",
+        "<sources>", "<source>", "</source>", "</sources>", "<question>", "</question>",
     ]  # fmt: skip
 
 
 @given(attacks)
 def test_no_source_can_hold_a_marker_or_invisible_text(text: str) -> None:
-    body = task(passage(text))
-    assert not re.search(r"[\[【]\s*\d{1,3}\s*[\]】]", body)
+    body = task(passage(text, title=text), question="Why?")
+    assert re.findall(r"[\[【]\s*\d{1,3}\s*[\]】]", body) == ["[1]"]
     assert not re.search("[\u200b-\u200f\U000e0000-\U000e007f]", body)
+
+
+def test_the_fake_model_finds_the_first_source_in_the_prompt() -> None:
+    first = passage("Dim the light. Rest.", title="Sleep", effective_date=date(2024, 5, 1))
+    prompt = build_prompt(QUESTION, [], [first, passage("Other.")], context_tokens=500)
+    said = FakeChatModel().stream(prompt.messages, max_tokens=50, time_limit_s=1)
+    assert "".join(said) == "Dim the light. [1]"
 
 
 class TestHistory:
