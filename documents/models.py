@@ -430,7 +430,7 @@ class Chunk(models.Model):
             )
         ]
         indexes = [
-            GinIndex(fields=["term_vector"], name="chunk_term_vector_gin"),
+            GinIndex(fields=["term_vector"], name="chunk_term_vector_gin", fastupdate=False),
             models.Index(fields=["document", "generation"], name="chunk_document_generation"),
         ]
 
@@ -490,10 +490,11 @@ class Term(models.Model):
 class TermStatistic(models.Model):
     """In how many chunks of a generation a term occurs: a snapshot that a task rebuilds."""
 
+    # No index of their own: rows are many, replaced together, and read by both columns.
     generation = models.ForeignKey(
-        IndexGeneration, on_delete=models.CASCADE, related_name="term_statistics"
+        IndexGeneration, on_delete=models.CASCADE, related_name="term_statistics", db_index=False
     )
-    term = models.ForeignKey(Term, on_delete=models.CASCADE, related_name="+")
+    term = models.ForeignKey(Term, on_delete=models.CASCADE, related_name="+", db_index=False)
     document_frequency = models.PositiveIntegerField()
 
     class Meta:
