@@ -1,0 +1,109 @@
+"""What can go wrong with a document, in words: a sentence, and what the reader can do about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a document is not ready, and the remedy; both translated when shown."""
+
+    sentence: StrOrPromise
+    remedy: StrOrPromise
+
+
+_UPLOAD_AGAIN = _("Save it again in its own program and upload the new file.")
+
+_UNKNOWN = Problem(
+    _("Something went wrong while this document was processed."),
+    _("Try again. If it fails once more, tell an administrator."),
+)
+
+PROBLEMS: dict[str, Problem] = {
+    # ---- the file ----
+    "empty": Problem(_("The file is empty."), _("Upload a file that has some content.")),
+    "encrypted": Problem(
+        _("The file is protected by a password."),
+        _("Remove the password in the program that made it, and upload it again."),
+    ),
+    "truncated": Problem(
+        _("The file is damaged or incomplete: it ends too early or cannot be opened."),
+        _("Get a complete copy, check that it opens on your computer, and upload that."),
+    ),
+    "mislabelled": Problem(
+        _("The file is not what its name says: the content is of another type."),
+        _("Give it the ending that fits its content, or save it in the type you meant."),
+    ),
+    "unsupported": Problem(
+        _("Files of this type cannot be read."),
+        _("Upload PDF, DOCX, HTML, Markdown or plain text."),
+    ),
+    "too_large": Problem(
+        _("The file is too large to be read."),
+        _("Split it into smaller files, or remove what need not be searched."),
+    ),
+    "timeout": Problem(
+        _("Reading the file took too long and was stopped."),
+        _("Split it into smaller files, or save it in a simpler format."),
+    ),
+    "memory": Problem(
+        _("Reading the file needed too much memory and was stopped."),
+        _("Split it into smaller files, or remove large pictures."),
+    ),
+    "no_text": Problem(
+        _("There is no text in the file. It may hold scanned pictures of pages."),
+        _("Run text recognition (OCR) on it first, and upload the result."),
+    ),
+    "crashed": Problem(_("The file made the program that reads it fail."), _UPLOAD_AGAIN),
+    "cancelled": Problem(
+        _("Processing was cancelled."), _("Process it again if it should be found.")
+    ),
+    "missing_original": Problem(
+        _("The stored original cannot be found any more."), _("Upload the file again.")
+    ),
+    "disk_full": Problem(
+        _("There is no room left to store the file."), _("Tell an administrator.")
+    ),
+    # ---- the models ----
+    "model_unavailable": Problem(
+        _("The embedding model cannot be reached."),
+        _("It is tried again by itself. If this lasts, tell an administrator."),
+    ),
+    "model_timeout": Problem(
+        _("The embedding model did not answer in time."),
+        _("It is tried again by itself. If this lasts, tell an administrator."),
+    ),
+    "invalid_model_response": Problem(
+        _("The embedding model gave an answer that cannot be used."),
+        _("Tell an administrator to check the model's settings, then try again."),
+    ),
+    "model_error": Problem(
+        _("The embedding model failed."),
+        _("Tell an administrator to check the model's settings, then try again."),
+    ),
+    # ---- the workers ----
+    "lost": Problem(
+        _("The program that processed this document ended several times without finishing."),
+        _("Try again. If it fails once more, the file may be too demanding: split it."),
+    ),
+    "superseded": Problem(
+        _("A newer version of this document was ready first."),
+        _("Nothing needs to be done."),
+    ),
+    "deleted": Problem(
+        _("The document was deleted while it was processed."),
+        _("Restore it and try again if it should be found."),
+    ),
+}
+
+
+def explain(code: str) -> Problem:
+    """The words for an error code; a general sentence for one that has none of its own."""
+    return PROBLEMS.get(code, _UNKNOWN)
