@@ -1,0 +1,56 @@
+"""Which passages a model reads, and their vectors, a batch at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from django.db import close_old_connections
+
+from inference.errors import InvalidModelResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from documents.types import Language
+    from inference.ports import Embedder
+
+MOST_UNKNOWN = 0.2
+"""A text of which the model knows fewer tokens than this share leaves is noise to it."""
+BATCH = 32
+"""Passages per call of the model: between calls the heartbeat is written."""
+
+
+def can_read(embedder: Embedder, text: str, language: Language) -> bool:
+    """Whether the embedder was made for the language (``""``: cannot tell) and knows the words."""
+    languages = embedder.recipe.languages
+    if languages and language and language not in languages:
+        return False
+    return embedder.unknown_share(text) <= MOST_UNKNOWN
+
+
+def embed_in_batches(
+    embedder: Embedder,
+    texts: Sequence[str],
+    *,
+    batch: int = BATCH,
+    on_progress: Callable[[int], None] = lambda done: None,
+) -> list[NDArray[np.float32]]:
+    """One vector per text. ``on_progress`` hears how many are done after each batch.
+
+    Raises ``ModelError``. The database connection is given back while the model works, so that
+    slow models do not hold all of them; so call it outside a transaction.
+    """
+    vectors: list[NDArray[np.float32]] = []
+    for first in range(0, len(texts), batch):
+        part = texts[first : first + batch]
+        close_old_connections()
+        made = embedder.embed_passages(part)
+        if made.shape != (len(part), embedder.recipe.dimension) or not np.isfinite(made).all():
+            message = f"{len(part)} texts gave an array of shape {made.shape}"
+            raise InvalidModelResponse(message)
+        vectors.extend(made)
+        on_progress(first + len(part))
+    return vectors

@@ -1,0 +1,300 @@
+"""One document, from its stored original to searchable passages.
+
+Claim, parse in a limited program, cut, plan by fingerprint, embed with no transaction open, then
+one short transaction that swaps the passages and says so.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+
+from documents import claims, parsed
+from documents.analysis import detect_language
+from documents.chunking import chunk
+from documents.claims import Claim, ClaimLost, Stage
+from documents.corpora import index_passages
+from documents.dates import find_effective_date
+from documents.fingerprints import IndexAction, plan_indexing
+from documents.generations import (
+    active_generation,
+    chunk_recipe,
+    embedder_of,
+    fingerprint,
+    lock_index,
+)
+from documents.models import Chunk, Document, DocumentVersion
+from documents.parsing.base import ParseError
+from documents.parsing.runner import parse_file
+from documents.storing import (
+    Passage,
+    Placed,
+    curations_of,
+    ids_of_terms,
+    passage_of_chunk,
+    passages_of,
+    store,
+    store_terms,
+    store_vector,
+    vectors_of,
+)
+from inference.conf import get_embedder
+from inference.errors import InvalidModelResponse, ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from documents.models import ChunkCuration, IndexGeneration
+    from documents.types import ParsedDocument
+    from inference.ports import Embedder
+
+__all__ = ["index_document", "index_passages", "reindex_chunk"]
+
+logger = logging.getLogger(__name__)
+
+CANCELLATION_CHECK_S = 2.0
+_TITLE_LENGTH = 300
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """All that the swap writes, computed before it."""
+
+    parsed: ParsedDocument
+    title: str
+    passages: list[Passage]
+    vectors: list[NDArray[np.float32] | None]
+    fingerprint: str
+    curated: dict[str, datetime]
+    """When curators last spoke of each passage, as far as ``passages`` know."""
+
+
+def index_document(version_id: int) -> int | None:
+    """Process a waiting version to its end. Returns the generation whose passages changed, or None.
+
+    Quietly does nothing when the version is not waiting (another worker has it, it was cancelled).
+    What is wrong with the file is stored on the version, not raised. When a model fails for now,
+    the version waits again and ``ModelError`` is raised: call again later.
+    """
+    held = claims.claim(version_id)
+    if held is None:
+        return None
+    try:
+        return _process(held)
+    except ClaimLost:
+        logger.info("document.claim.lost", extra={"version_id": version_id})
+    except ParseError as error:
+        _fail(held, error.code, error.detail)
+    except InvalidModelResponse as error:
+        _fail(held, error.reason, str(error))
+    except ModelError as error:
+        if _postpone(held, error):
+            raise
+    return None
+
+
+def reindex_chunk(chunk_id: int) -> None:
+    """Weigh and embed one passage anew from its present text. A passage that is gone is ignored.
+
+    Raises ``ModelError``; its terms are up to date then, and its vector is the old one.
+    """
+    stored = (
+        Chunk.objects.select_related("document", "generation")
+        .defer("term_weights", "term_frequencies", "term_vector", "lines")
+        .filter(pk=chunk_id)
+        .first()
+    )
+    if stored is None:
+        return
+    passage = passage_of_chunk(stored)
+    if store_terms(stored, passage):
+        embedder = embedder_of(stored.generation, get_embedder())
+        (vector,) = vectors_of(embedder, [passage])
+        store_vector(stored, vector)
+
+
+def _process(held: Claim) -> int | None:
+    """Index the claimed version; again if the knowledge base's index was swapped meanwhile."""
+    version = DocumentVersion.objects.select_related("document").get(pk=held.version_id)
+    found: ParsedDocument | None = None
+    while True:
+        configured = get_embedder()
+        generation = active_generation(version.knowledge_base_id, configured)
+        embedder = embedder_of(generation, configured)
+        expected = fingerprint(version, generation, embedder)
+        if _is_indexed(version, generation, expected):
+            claims.finish(held)
+            return None
+        found = found or _parse(held, version)
+        prepared = _prepare(held, version, found, generation, embedder, expected)
+        claims.begin(held, Stage.INDEX, total=len(prepared.passages))
+        if _swap(held, version, generation, prepared):
+            return generation.pk
+
+
+def _is_indexed(version: DocumentVersion, generation: IndexGeneration, expected: str) -> bool:
+    planned = plan_indexing(version.indexed_fingerprint, expected)
+    return (
+        planned is IndexAction.NO_OP
+        and Chunk.objects.filter(generation=generation, version=version).exists()
+    )
+
+
+def _parse(held: Claim, version: DocumentVersion) -> ParsedDocument:
+    claims.begin(held, Stage.PARSE)
+    if not version.original:
+        kept = parsed.recall(version)
+        if kept is None:
+            raise ParseError("missing_original", "")
+        return kept
+    path = Path(version.original.path)
+    if not path.is_file():
+        raise ParseError("missing_original", "")
+    return parse_file(path, version.media_type, cancelled=_cancellation(held))
+
+
+def _cancellation(held: Claim) -> Callable[[], bool]:
+    """Whether to stop, asked of the database every few seconds at most."""
+    asked_at = time.monotonic()
+
+    def cancelled() -> bool:
+        nonlocal asked_at
+        if time.monotonic() - asked_at < CANCELLATION_CHECK_S:
+            return False
+        asked_at = time.monotonic()
+        return not held.holds()
+
+    return cancelled
+
+
+def _prepare(
+    held: Claim,
+    version: DocumentVersion,
+    found: ParsedDocument,
+    generation: IndexGeneration,
+    embedder: Embedder | None,
+    expected: str,
+) -> _Prepared:
+    claims.begin(held, Stage.CHUNK)
+    title = _title(version, found)
+    drafts = chunk(found, chunk_recipe(generation))
+    if not drafts:
+        raise ParseError("no_text", "")
+    curations = curations_of(version.document_id)
+    passages = passages_of(title, drafts, curations)
+    claims.begin(held, Stage.EMBED, total=len(passages))
+    vectors = vectors_of(embedder, passages, on_progress=lambda done: claims.progress(held, done))
+    return _Prepared(found, title, passages, vectors, expected, _times(curations))
+
+
+def _times(curations: Mapping[str, ChunkCuration]) -> dict[str, datetime]:
+    return {text_sha256: curation.updated_at for text_sha256, curation in curations.items()}
+
+
+def _title(version: DocumentVersion, found: ParsedDocument) -> str:
+    """The document's title, or the one in the file while there is only a file name."""
+    title: str = version.document.title
+    stem = PurePath(version.filename).stem
+    unnamed = {version.filename, stem, stem.replace("_", " ").strip()}
+    if found.title.strip() and title in {name[:_TITLE_LENGTH] for name in unnamed}:
+        return found.title.strip()[:_TITLE_LENGTH]
+    return title
+
+
+def _swap(
+    held: Claim, version: DocumentVersion, generation: IndexGeneration, prepared: _Prepared
+) -> bool:
+    """Put the new passages in place of the document's old ones, if all is still as it was read.
+
+    False when another generation is searched by now, or a curator spoke meanwhile: the work has to
+    be done again for that.
+    """
+    ids = ids_of_terms(generation, prepared.passages)
+    with transaction.atomic():
+        base = lock_index(version.knowledge_base_id)
+        if base.active_generation_id != generation.pk:
+            return False
+        document = (
+            Document.objects.select_for_update(no_key=True, of=("self",))
+            .select_related("current_version")
+            .get(pk=version.document_id)
+        )
+        if document.deleted_at or base.deleted_at:
+            claims.cancel(held, "deleted")
+            return True
+        if document.current_version and document.current_version.number > version.number:
+            claims.cancel(held, "superseded")
+            return True
+        if _times(curations_of(document.pk)) != prepared.curated:
+            return False
+        # Fenced before anything is written; a lost claim rolls all of it back.
+        claims.finish(held, **_findings(prepared))
+        Chunk.objects.filter(generation=generation, document=document).delete()
+        store(
+            generation,
+            [
+                Placed(document.pk, version.pk, passage, vector)
+                for passage, vector in zip(prepared.passages, prepared.vectors, strict=True)
+            ],
+            ids,
+        )
+        parsed.keep(version.pk, prepared.parsed)
+        _update_document(document, version, prepared)
+    logger.info(
+        "document.indexed",
+        extra={"version_id": version.pk, "passages": len(prepared.passages)},
+    )
+    return True
+
+
+def _findings(prepared: _Prepared) -> dict[str, object]:
+    """What the version's row says of its content and of how it was indexed."""
+    found = prepared.parsed
+    metadata: dict[str, object] = dict(found.metadata)
+    if found.author:
+        metadata["author"] = found.author
+    metadata["passages"] = len(prepared.passages)
+    metadata["embedded"] = sum(vector is not None for vector in prepared.vectors)
+    return {
+        "language": (found.language or detect_language(found.text))[:8],
+        "page_count": found.page_count,
+        "metadata": metadata,
+        "indexed_fingerprint": prepared.fingerprint,
+    }
+
+
+def _update_document(document: Document, version: DocumentVersion, prepared: _Prepared) -> None:
+    document.current_version = version
+    if document.title == version.document.title:
+        document.title = prepared.title
+    if document.effective_date is None:
+        document.effective_date = find_effective_date(prepared.parsed, version.filename)
+    document.save(update_fields=["current_version", "title", "effective_date"])
+
+
+def _fail(held: Claim, code: str, detail: str) -> None:
+    with suppress(ClaimLost):
+        claims.fail(held, code, detail)
+        logger.warning("document.failed", extra={"version_id": held.version_id, "error_code": code})
+
+
+def _postpone(held: Claim, error: ModelError) -> bool:
+    """Whether the version waits for another try."""
+    try:
+        postponed = claims.postpone(held, error.reason, str(error))
+    except ClaimLost:
+        return False
+    logger.warning(
+        "document.postponed", extra={"version_id": held.version_id, "reason": error.reason}
+    )
+    return postponed
