@@ -77,8 +77,11 @@ def ask(
     knowledge_bases: Sequence[KnowledgeBase],
     text: str,
     with_rerank: bool = True,
+    enqueue: bool = True,
 ) -> Answer:
     """Store the question with an empty answer and have a worker answer it.
+
+    With ``enqueue`` false no worker is told, for a caller that makes the answer itself, at once.
 
     Without a conversation a new one begins, titled after the question. The knowledge bases are
     asked in the order given, the first decides how to rank; without any, those of the conversation.
@@ -183,6 +186,7 @@ def _create_answer(
     *,
     kind: Answer.Kind,
     with_rerank: bool,
+    enqueue: bool = True,
 ) -> Answer:
     # A many-to-many relation keeps no order, and the first knowledge base decides the ranking.
     order = [base.pk for base in knowledge_bases]
@@ -193,7 +197,8 @@ def _create_answer(
         configuration={"knowledge_bases": order},
     )
     answer.knowledge_bases.set(knowledge_bases)
-    transaction.on_commit(partial(_enqueue, answer.pk))
+    if enqueue:
+        transaction.on_commit(partial(_enqueue, answer.pk))
     return answer
 
 
