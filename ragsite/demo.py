@@ -39,6 +39,7 @@ ROLES: dict[str, tuple[str, ...]] = {
 }
 """The accounts, and what each may do across the installation."""
 WAIT_EVERY_S = 0.25
+SAY_EVERY_S = 3.0
 SILENCE_LIMIT_S = 180.0
 """Without any progress for so long, something is broken."""
 
@@ -142,19 +143,21 @@ def upload_samples(base: KnowledgeBase, samples: list[Sample]) -> int:
 
 
 def wait_for_documents(base: KnowledgeBase) -> Iterator[Progress]:
-    """Yield whenever progress was made, until every document is ready or has failed.
+    """Yield every few seconds while progress is made, until all documents are ready or failed.
 
     Raises ``DemoError`` when nothing moves for three minutes.
     """
-    last, since = None, time.monotonic()
+    last, moved_at, said_at = None, time.monotonic(), 0.0
     while True:
         now = _progress(base)
         if now != last:
-            last, since = now, time.monotonic()
-            yield now
+            last, moved_at = now, time.monotonic()
+            if now.is_final or moved_at - said_at > SAY_EVERY_S:
+                said_at = moved_at
+                yield now
         if now.is_final:
             return
-        if time.monotonic() - since > SILENCE_LIMIT_S:
+        if time.monotonic() - moved_at > SILENCE_LIMIT_S:
             message = "No document was finished for three minutes; the lines of ingest say why."
             raise DemoError(message)
         time.sleep(WAIT_EVERY_S)

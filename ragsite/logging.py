@@ -19,6 +19,7 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 EVENTS: frozenset[str] = frozenset(
     {
+        "document.postponed",
         "task.enqueue.failed",
         "worker.warm_up.started",
         "worker.warm_up.completed",
@@ -128,6 +129,7 @@ def logging_settings(*, level: str, as_json: bool) -> dict[str, Any]:
             "django.server": {"level": "WARNING"},
             "uvicorn.access": {"level": "WARNING"},
             "celery.worker.strategy": {"level": "WARNING"},
+            "celery.app.trace": {"level": "WARNING"},
             "celery.beat": {"level": "WARNING"},
             "httpx": {"level": "WARNING"},
             "sentence_transformers": {"level": "WARNING"},

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from accounts.models import User
     from qa.models import Answer
     from qa.movements import Movement
-    from qa.presentation import AnswerView, SourceView
+    from qa.presented import AnswerView, SourceView
 
 TITLE_WIDTH = 60
 _SIGNS = {"same": "=", "new": "new", "dropped": "dropped"}

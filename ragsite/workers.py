@@ -8,9 +8,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import warnings
 from typing import TYPE_CHECKING
 
 import redis
+from celery.exceptions import SecurityWarning
 from celery.signals import worker_init, worker_ready, worker_shutting_down
 
 from inference import conf
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from ragsite.health import WorkerState
 
 logger = logging.getLogger(__name__)
+
+# The warning is about root and pickled messages. Ours are JSON, and in the image nobody is root.
+warnings.filterwarnings("ignore", category=SecurityWarning)
 
 
 class Heartbeat:

@@ -44,14 +44,14 @@ def answers_worker(concurrency: int = ANSWER_CONCURRENCY) -> Command:
 
 def beat(schedule: str) -> Command:
     return (
-        *("-m", "celery", "--app", "ragsite", "beat"),
+        *("-m", "celery", "--quiet", "--app", "ragsite", "beat"),
         *("--loglevel", "WARNING", "--schedule", schedule, "--pidfile", ""),
     )
 
 
 def _worker(queue: str, pool: str, concurrency: int) -> Command:
     return (
-        *("-m", "celery", "--app", "ragsite", "worker", "--queues", queue),
+        *("-m", "celery", "--quiet", "--app", "ragsite", "worker", "--queues", queue),
         *("--hostname", f"{queue}@%h", "--pool", pool, "--concurrency", str(concurrency)),
         *("--loglevel", "INFO", "--without-gossip", "--without-mingle"),
     )

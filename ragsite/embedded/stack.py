@@ -119,6 +119,8 @@ def environment(outer: Mapping[str, str], layout: StateLayout) -> dict[str, str]
         "RAGSITE_STATE_DIR": str(layout.root),
         "PYTHONUNBUFFERED": "1",
         "TOKENIZERS_PARALLELISM": "false",
+        # Bars redraw a line; in a log of several processes they are noise.
+        "TQDM_DISABLE": "1",
     }
     return {**given, "HF_HUB_OFFLINE": outer.get("HF_HUB_OFFLINE", "1")}
 

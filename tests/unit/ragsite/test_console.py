@@ -41,13 +41,15 @@ def test_bytes_that_are_no_text_do_not_end_the_log() -> None:
     assert out.getvalue().endswith("web      | next\n")
 
 
+def _say_often(console: Console, text: str) -> None:
+    for _ in range(50):
+        console.say(text * 50)
+
+
 def test_lines_of_several_writers_stay_whole() -> None:
     out = io.StringIO()
     console = Console(out)
-    writers = [
-        threading.Thread(target=lambda n=n: [console.say(f"{n}" * 50) for _ in range(50)])
-        for n in range(4)
-    ]
+    writers = [threading.Thread(target=_say_often, args=(console, str(n))) for n in range(4)]
     for writer in writers:
         writer.start()
     for writer in writers:
