@@ -98,11 +98,14 @@ def load_bundled(folder: Path, config: BundledConfig, max_length: int) -> LocalM
     return prepare(network)
 
 
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def require_hash(path: Path, expected: str) -> None:
     """``ModelUnavailable`` unless the file is, byte for byte, the one that was trained with."""
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != expected:
+    if sha256_of(path) != expected:
         raise ModelUnavailable(f"{path} is not the file that the bundled reranker was made with")
 
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 MAX_TOKENS = 160
+"""Of a question with a passage."""
+MAX_SINGLE_TOKENS = 128
+"""Of a text alone, for its cosine."""
 MICRO_BATCH_TOKENS = 2_400
 """Sequences are run in groups of about this many padded tokens, sorted by length."""
 
@@ -55,7 +58,7 @@ class Runner:
 
     def vectors(self, texts: Sequence[str]) -> Tensor:
         """Unit vectors, the mean over tokens as all-MiniLM-L6-v2 was made for, in fp32."""
-        encoded = self._tokenizer(list(texts), truncation=True, max_length=MAX_TOKENS)
+        encoded = self._tokenizer(list(texts), truncation=True, max_length=MAX_SINGLE_TOKENS)
 
         def pool(output: Any, mask: Tensor) -> Tensor:
             weights = mask[:, :, None].float()
@@ -77,8 +80,7 @@ class Runner:
                 end += 1
             rows = {name: [values[i] for i in order[start:end]] for name, values in encoded.items()}
             batch = self._tokenizer.pad(rows, return_tensors="pt")
-            with torch.autocast("cpu", torch.bfloat16):
-                output = self.network(**batch)
+            output = self.network(**batch)
             parts.append(read(output, batch["attention_mask"]).float())
             start = end
         return torch.cat(parts)[torch.argsort(torch.tensor(order))]

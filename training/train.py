@@ -1,6 +1,6 @@
 """Train the compact cross-encoder on top of what its bi-encoder already knows.
 
-    python -m training.train DATA_DIR --output var/training --minutes 60
+    python -m training.train DATA_DIR --output training/runs/v1 --minutes 60
 
 Every checkpoint can be resumed: run the same command again. See training/README.md.
 """
@@ -8,6 +8,7 @@ Every checkpoint can be resumed: run the same command again. See training/README
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import logging
 import time
@@ -37,7 +38,7 @@ HELD_OUT_DOMAINS = ("selqa", "doc_headings")
 
 COSINE_WEIGHT = 8.0
 SOFT_SHARE, SOFT_SHARPNESS = 0.2, 12.0
-EVALUATED_PER_SET = 24
+EVALUATED_PER_SET = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +46,14 @@ class Plan:
     """A run's whole configuration, stored with its checkpoints."""
 
     minutes: float
-    batch: int = 24
+    batch: int = 16
     learning_rate: float = 1e-4
-    warm_up: float = 0.06
+    warm_up: float = 0.05
     weight_decay: float = 0.01
     clip: float = 1.0
     seed: int = 20
     checkpoint_minutes: float = 5.0
-    evaluate_every: int = 3
+    evaluate_every: int = 4
     """Checkpoints per evaluation."""
 
     def rate_at(self, share: float) -> float:
@@ -85,7 +86,10 @@ class Trainer:
         sets = {name: read_set(data / name) for name in (*SHARES, *HELD_OUT_DOMAINS)}
         self.sampler = Sampler(list(sets.values()), SHARES, plan.seed)
         self.cosine = FrozenCosine()
-        self.runner = Runner(load_cross_encoder())
+        self.network = load_cross_encoder()
+        # The network that runs holds bf16 copies of the fp32 weights that are updated: steps as
+        # small as these would be lost in bf16, and running in bf16 is three times as fast.
+        self.runner = Runner(copy.deepcopy(self.network).to(torch.bfloat16))
         self.lists: list[HeldOutList] = held_out_lists(
             list(sets.values()), self.cosine, per_set=EVALUATED_PER_SET, seed=plan.seed
         )
@@ -101,6 +105,9 @@ class Trainer:
         self.step, self.elapsed, self.checkpoints = 0, 0.0, 0
 
     def parameters(self) -> list[Tensor]:
+        return [p for p in self.network.parameters() if p.requires_grad]
+
+    def copies(self) -> list[Tensor]:
         return [p for p in self.runner.network.parameters() if p.requires_grad]
 
     @property
@@ -112,6 +119,7 @@ class Trainer:
         if not self.state_file.exists():
             return
         state: dict[str, Any] = torch.load(self.state_file, weights_only=False)
+        self.network.load_state_dict(state["network"])
         self.runner.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.sampler.restore(state["sampler"])
@@ -132,16 +140,21 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = self.plan.rate_at(self.elapsed / (60 * self.plan.minutes))
         loss.backward()  # type: ignore[no-untyped-call]
+        for parameter, running in zip(self.parameters(), self.copies(), strict=True):
+            parameter.grad = None if running.grad is None else running.grad.float()
+            running.grad = None
         torch.nn.utils.clip_grad_norm_(self.parameters(), self.plan.clip)
         self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        with torch.no_grad():
+            for parameter, running in zip(self.parameters(), self.copies(), strict=True):
+                running.copy_(parameter)
         self.step += 1
         return loss.item()
 
     def checkpoint(self, *, final: bool = False) -> None:
         self.checkpoints += 1
         state = {
-            "network": self.runner.network.state_dict(),
+            "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "sampler": self.sampler.state(),
             "step": self.step,
@@ -149,6 +162,7 @@ class Trainer:
             "checkpoints": self.checkpoints,
         }
         # Written beside and renamed: a run killed while it writes keeps the checkpoint before.
+        self.output.mkdir(parents=True, exist_ok=True)
         waiting = self.state_file.with_suffix(".writing")
         torch.save(state, waiting)
         waiting.rename(self.state_file)
@@ -158,7 +172,7 @@ class Trainer:
     def evaluate(self) -> None:
         """Log the held-out figures and keep these weights under the step's number."""
         figures = mean_reciprocal_ranks(self.runner, self.lists, cosine_weight=COSINE_WEIGHT)
-        torch.save(self.runner.network.state_dict(), self.output / f"step-{self.step:05d}.pt")
+        torch.save(self.network.state_dict(), self.output / f"step-{self.step:05d}.pt")
         record = {"step": self.step, "elapsed_s": round(self.elapsed), "mrr": figures}
         with (self.output / "held_out.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(record) + "\n")
@@ -192,8 +206,6 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     trainer = Trainer(arguments.data, arguments.output, Plan(minutes=arguments.minutes))
     trainer.resume()
-    if trainer.step == 0:
-        trainer.evaluate()
     trainer.run()
 
 
