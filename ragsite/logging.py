@@ -19,6 +19,9 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 EVENTS: frozenset[str] = frozenset(
     {
+        "document.claim.lost",
+        "document.failed",
+        "document.indexed",
         "document.postponed",
         "task.enqueue.failed",
         "worker.warm_up.started",
