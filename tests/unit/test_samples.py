@@ -11,6 +11,10 @@ import docx
 import pypdfium2
 import pytest
 
+from documents.dates import find_effective_date
+from documents.parsing.base import ParserContext
+from documents.parsing.registry import detect_media_type, parser_for
+
 SAMPLES = Path(__file__).parents[2] / "samples"
 FOLDERS = ("guidelines", "health", "zh")
 FROZEN_CHINESE = (
@@ -105,3 +109,16 @@ def test_the_newer_guideline_says_that_it_supersedes_the_older() -> None:
     assert str(older["date"])[:4] < str(newer["date"])[:4]
     text = text_of(SAMPLES / newer["file"])
     assert f"It supersedes the {older['title']}" in text
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry["file"])
+def test_the_product_reads_a_sample_and_finds_the_date_that_the_index_gives(
+    entry: dict[str, Any],
+) -> None:
+    path = SAMPLES / entry["file"]
+    parser = parser_for(detect_media_type(path.name, path.read_bytes()[:2048]))
+    parsed = parser.parse(path, ParserContext())
+    assert parsed.blocks
+    found = find_effective_date(parsed, path.name)
+    assert (str(found) if found else "").startswith(entry["date"] or "")
+    assert bool(found) == bool(entry["date"])
