@@ -60,9 +60,11 @@ _NOT_PROSE = re.compile(
 _LABEL = re.compile(r"^(?:summary|overview|摘要|概述)\s*[:：]\s*", re.IGNORECASE)
 _DANGLING = re.compile(
     r"(?:these|those|this|that|they|he|she|it|such|however|but|also|and|or|then|therefore|thus"
-    r"|in contrast|for example|for instance)\b|这些|那些|这|那|它|他们|但|此外|因此|所以|例如",
+    r"|in contrast|for example|for instance|are|is|have|has|was|were)\b"
+    r"|这些|那些|这|那|它|他们|但|此外|因此|所以|例如",
     re.IGNORECASE,
 )
+_ENDED = re.compile(r"[.!?。！？…][\"'”’」』)）\]]*$")
 _TIP_NUMBER = re.compile(r"^(?:tip\s+)?\d{1,2}\s?[.)、．:：]\s*", re.IGNORECASE)
 _ASKS_ADVICE = re.compile(
     r"\b(?:how (?:can|do|should|could|to)|what (?:can|should|could)|(?:tips|advice|ways) )"
@@ -329,7 +331,7 @@ def _write_list(excerpt: _Excerpt) -> Iterator[str]:
 
 def _closed(sentence: str) -> str:
     """The sentence with an end mark, so that it does not run into the next one."""
-    if sentence[-1] in '.!?。！？…”"’)）':
+    if _ENDED.search(sentence):
         return sentence
     return sentence.rstrip(",;:，；：") + ("。" if _CJK.search(sentence) else ".")
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 StatementKind = Literal["sentence", "item", "row", "heading"]
+_ItemForm = Literal["marked", "open", "closed"]
 
 _LINE = re.compile(r"[^\n]+")
 _HEADING_MARK = re.compile(r"[ \t]*#{1,6}[ \t]+")
@@ -38,6 +39,7 @@ _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 _LONGEST_FRAGMENT = 90
 _LONGEST_HEADING = 60
 _LONGEST_CJK_HEADING = 24
+_LONGEST_UNMARKED_ITEM = 160
 _LONGEST_ITEM = 240
 """Characters. A longer list item is read sentence by sentence."""
 
@@ -123,19 +125,18 @@ class _Splitter:
         self._lists = 0
         self._list_is_open = False
         self._lead_in: int | None = None
+        self._item_form: _ItemForm | None = None
 
     def add(self, block: _Block, *, is_last: bool) -> None:
         if block.kind in ("heading", "row"):
             self._close_list()
             self._append(block.start, block.end, "heading" if block.kind == "heading" else "row")
-        elif block.kind == "item":
+        elif self._is_item(block):
             self._add_item(block.start, block.end)
         elif self._is_fragment(block):
-            if self._lead_in is not None:
-                self._add_item(block.start, block.end)
-            else:
-                kind: StatementKind = "sentence" if is_last else self._fragment_kind(block)
-                self._append(block.start, block.end, kind)
+            self._close_list()
+            kind: StatementKind = "sentence" if is_last else self._fragment_kind(block)
+            self._append(block.start, block.end, kind)
         else:
             self._add_prose(block.start, block.end)
 
@@ -196,6 +197,29 @@ class _Splitter:
     def _close_list(self) -> None:
         self._list_is_open = False
         self._lead_in = None
+        self._item_form = None
+
+    def _is_item(self, block: _Block) -> bool:
+        """Whether a block is marked as an item, or is one that a converter left unmarked.
+
+        Those are lines under a lead-in ("Such as:") that all have one form, that is, all with or
+        all without an end mark; the first line of another form ends the list.
+        """
+        if block.kind == "item":
+            self._item_form = "marked"
+            return True
+        line = self._text[block.start : block.end].strip()
+        form: _ItemForm = "closed" if _CLOSED.search(line) else "open"
+        if self._lead_in is None or self._item_form not in (None, form):
+            return False
+        self._item_form = form
+        return (
+            block.lines == 1
+            and len(line) <= _LONGEST_UNMARKED_ITEM
+            and not _OPENS_LIST.search(line)
+            and len(sentence_spans(line)) == 1
+            and _INLINE_MARK.search(line) is None
+        )
 
     def _is_fragment(self, block: _Block) -> bool:
         line = self._text[block.start : block.end].strip()

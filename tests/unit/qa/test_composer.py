@@ -115,6 +115,11 @@ class TestForm:
             "You sleep better in the dark. [1]"
         )
 
+    def test_a_bracket_alone_does_not_end_a_sentence(self) -> None:
+        assert composed(SLEEP, "You sleep better in the dark (mostly)") == (
+            "You sleep better in the dark (mostly). [1]"
+        )
+
     def test_chinese_sources_give_a_chinese_answer(self) -> None:
         text = "饮食调理\n\n改善睡眠可以这样做：\n\n- 晚餐清淡，少喝浓茶。\n- 睡前泡脚。"
         assert composed("怎么改善睡眠？", text) == (

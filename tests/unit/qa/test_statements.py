@@ -93,6 +93,12 @@ def test_fragments_after_a_colon_are_items_and_elsewhere_headings() -> None:
     ]
 
 
+def test_unmarked_items_may_be_sentences_if_all_are() -> None:
+    assert [kind for kind, _ in kinds("Try this:\n\nRest.\n\nSleep well.\n\nMore\n\nEnd.")] == [
+        "sentence", "item", "item", "heading", "sentence",
+    ]  # fmt: skip
+
+
 def test_a_lone_fragment_is_a_sentence() -> None:
     assert kinds("Sleep better") == [("sentence", "Sleep better")]
 
