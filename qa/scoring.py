@@ -41,10 +41,11 @@ FIRST_STAGE_CALIBRATIONS: tuple[Calibration, ...] = (
 )
 """Relevance without a cross-encoder, for the default embedder and the BM25 share.
 
-Near the logistic fits of single test sets (the first ten passages by BM25 of each question: slope of
-the cosine 5 to 8 on three English sets, of the share 9 to 23 on English and 20 to 32 on Chinese
+Near the logistic fits of single test sets (the first ten passages by BM25 of each question: slope
+of the cosine 5 to 8 on three English sets, of the share 9 to 23 on English and 20 to 32 on Chinese
 ones), but milder. The right bias differs from set to set, and a floor that is too strict hides an
-answer that is there, so all but the weakest twentieth of those that answer pass the floor of 0.15."""
+answer that is there, so all but the weakest twentieth of what answers passes the floor of 0.15.
+"""
 
 NEUTRAL = 0.5
 """The value of a factor that nothing is known about: neither praise nor blame."""
