@@ -174,10 +174,13 @@ def _sidebar(request: AuthenticatedRequest, current: Conversation | None) -> dic
 
 
 def _first_choice(request: AuthenticatedRequest, current: Conversation | None) -> dict[str, object]:
-    """The knowledge bases ticked at first: the conversation's, else those asked last, else one."""
+    """The knowledge bases ticked at first: the conversation's, the one that ``?kb=`` names, those
+    asked last, or else the first."""
     latest = current or chat.conversations_of(request.user).first()
     visible = knowledge_bases_for(request.user).order_by("name", "pk")
-    chosen = list(visible.filter(pk__in=latest.knowledge_bases.all())) if latest else []
+    chosen = list(visible.filter(slug=request.GET["kb"])) if "kb" in request.GET else []
+    if latest and not chosen:
+        chosen = list(visible.filter(pk__in=latest.knowledge_bases.all()))
     return {"with_rerank": True, "knowledge_bases": chosen or list(visible[:1])}
 
 

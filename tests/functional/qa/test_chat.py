@@ -57,6 +57,17 @@ def test_example_questions_are_offered_and_can_be_sent(
     assert Question.objects.get().text == "How can I sleep better?"
 
 
+def test_the_link_from_a_knowledge_base_has_it_ticked(
+    client: Client, bob: User, knowledge_base: KnowledgeBase
+) -> None:
+    open_to_all = KnowledgeBase.Visibility.SIGNED_IN
+    first = KnowledgeBase.objects.create(name="Aardvarks", slug="a", visibility=open_to_all)
+    client.force_login(bob)
+    page = client.get("/", {"kb": knowledge_base.slug}).content.decode()
+    assert f'value="{knowledge_base.pk}" checked' in page
+    assert f'value="{first.pk}" checked' not in page
+
+
 def test_asking_stores_the_question_and_leads_to_the_waiting_answer(
     client: Client, bob: User, knowledge_base: KnowledgeBase
 ) -> None:
