@@ -91,6 +91,23 @@ def set_roles(*, actor: User, person: User, roles: Collection[str]) -> bool:
     return True
 
 
+def set_groups(*, actor: User, person: User, groups: Collection[Group]) -> bool:
+    """Put the person into exactly ``groups``; roles follow. False when they were so.
+
+    An administrator stays one: that role has no group.
+    """
+    with transaction.atomic():
+        before = sorted(person.groups.values_list("name", flat=True))
+        after = sorted(group.name for group in groups)
+        if before == after:
+            return False
+        person.groups.set(groups)
+        person.is_staff = person.is_superuser or GROUP_OF[Role.CURATOR] in after
+        person.save(update_fields=["is_staff"])
+        record(actor, "person.set_groups", person, before=before, after=after)
+    return True
+
+
 def set_active(*, actor: User, person: User, active: bool) -> bool:
     """Let the person sign in, or end all their sessions. False when it was so already.
 

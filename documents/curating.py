@@ -109,12 +109,17 @@ def update_document(*, actor: User, document: Document, changes: Mapping[str, An
             if before[field] != after[field]
         }
         if changed:
-            _check_dates(locked.effective_date, locked.expires_at)
-            _check_successor(locked)
+            check_document(locked)
             locked.full_clean(exclude=["knowledge_base", "current_version", "created_by"])
             locked.save(update_fields=sorted(changed))
             record(actor, "document.update", locked, changed=changed)
     return locked
+
+
+def check_document(document: Document) -> None:
+    """Raise ``ValidationError`` when its dates or its successor cannot be, as set on the object."""
+    _check_dates(document.effective_date, document.expires_at)
+    _check_successor(document)
 
 
 def edit_chunk(*, actor: User, chunk: Chunk, text: str) -> bool:

@@ -175,6 +175,13 @@ class DocumentForm(forms.ModelForm[Document]):
         label=_("Tags"), required=False, max_length=900, help_text=_("With commas between them.")
     )
 
+    source_url = forms.URLField(
+        label=_("Web address of the original"),
+        required=False,
+        max_length=1000,
+        assume_scheme="https",
+    )
+
     class Meta:
         model = Document
         fields = (
@@ -189,7 +196,6 @@ class DocumentForm(forms.ModelForm[Document]):
         )
         labels = {
             "superseded_by": _("Replaced by"),
-            "source_url": _("Web address of the original"),
             "licence": _("Licence"),
             "visible_to_groups": _("Only for these groups"),
         }
