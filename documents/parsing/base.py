@@ -1,0 +1,59 @@
+"""What a parser is, what it may use, and how it says that it cannot read a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from documents.types import ParsedDocument
+
+ERROR_CODES = frozenset(
+    {
+        "empty",
+        "encrypted",
+        "truncated",
+        "mislabelled",
+        "unsupported",
+        "too_large",
+        "timeout",
+        "memory",
+        "no_text",
+        "crashed",
+        "cancelled",
+    }
+)
+"""Why a file was not read. ``documents.problems`` has a sentence and a remedy for each."""
+
+
+class ParseError(Exception):
+    """A file cannot be read. ``code`` is for people and rows, ``detail`` for logs."""
+
+    def __init__(self, code: str, detail: str = "") -> None:
+        super().__init__(f"{code}: {detail}" if detail else code)
+        self.code = code
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class ParserContext:
+    """Limits that a parser keeps by itself; memory and time are kept from outside."""
+
+    max_characters: int = 20_000_000
+    max_pages: int = 5_000
+    max_archive_members: int = 10_000
+    max_uncompressed_bytes: int = 300 * 1024 * 1024
+    """Over all members of a packed format, as declared and as found."""
+
+
+class Parser(Protocol):
+    """A format's module is its parser: it has this function."""
+
+    def parse(self, path: Path, context: ParserContext) -> ParsedDocument:
+        """Read the file. Raises ``ParseError``; any other error counts as a crash.
+
+        The file is whatever somebody uploaded: expect every length, number and name in it to lie.
+        """
+        ...

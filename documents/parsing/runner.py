@@ -1,0 +1,140 @@
+"""Read a file in a separate program with limits, and turn every way it can end into an answer."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from documents.parsing.base import ERROR_CODES, ParseError
+from documents.parsing.program import EXIT_MEMORY, EXIT_OUTPUT_TOO_LARGE, EXIT_REFUSED
+from documents.parsing.wire import WireError, decode_message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from documents.types import ParsedDocument
+
+OUTPUT_LIMIT_MB = 256
+_REPOSITORY = Path(__file__).resolve().parents[2]
+_POLL_S = 0.02
+_POLL_GROWTH = 1.3
+_MAX_POLL_S = 0.25
+_STDERR_BYTES = 500
+_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
+"""Nothing of ours: keys and passwords live in the environment of a worker."""
+
+
+def _never() -> bool:
+    return False
+
+
+def parse_file(
+    path: Path,
+    media_type: str,
+    *,
+    time_limit_s: float = 60,
+    memory_mb: int = 1024,
+    cancelled: Callable[[], bool] = _never,
+) -> ParsedDocument:
+    """Read ``path`` as ``media_type`` in a program of its own, and wait for it.
+
+    ``time_limit_s`` bounds the wall clock and the processor time, ``memory_mb`` the address space.
+    ``cancelled`` is asked several times a second. When the call returns or raises, the program and
+    whatever it may have started are gone.
+
+    Raises ``ParseError`` with one of ``ERROR_CODES``; ``cancelled`` when ``cancelled()`` was true.
+    """
+    if not path.stat().st_size:
+        raise ParseError("empty")
+    with tempfile.TemporaryDirectory(prefix="ragsite-parse-") as directory:
+        output = Path(directory) / "out.json"
+        errors = Path(directory) / "stderr.txt"
+        command = [
+            sys.executable,
+            *("-E", "-B", "-X", "utf8"),
+            *("-m", "documents.parsing.program"),
+            *(os.fspath(path.resolve()), os.fspath(output)),
+            *("--media-type", media_type),
+            *("--memory-mb", str(memory_mb)),
+            *("--time-limit-s", str(math.ceil(time_limit_s))),
+            *("--output-mb", str(OUTPUT_LIMIT_MB)),
+        ]
+        with errors.open("wb") as stderr:
+            process = subprocess.Popen(  # noqa: S603 - our own program, no shell
+                command,
+                cwd=_REPOSITORY,
+                env=_ENVIRONMENT,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+                start_new_session=True,
+            )
+        reason = ""
+        try:
+            reason = _wait(process.pid, time.monotonic() + time_limit_s, cancelled)
+        finally:
+            status, peak_mb = _end(process)
+        if reason:
+            raise ParseError(reason)
+        return _outcome(status, peak_mb, memory_mb, output, _tail(errors))
+
+
+def _wait(pid: int, deadline: float, cancelled: Callable[[], bool]) -> str:
+    """Wait for the end without taking it: "" or the reason to end it."""
+    pause = _POLL_S
+    while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        if time.monotonic() > deadline:
+            return "timeout"
+        if cancelled():
+            return "cancelled"
+        time.sleep(pause)
+        pause = min(_MAX_POLL_S, pause * _POLL_GROWTH)
+    return ""
+
+
+def _end(process: subprocess.Popen[bytes]) -> tuple[int, float]:
+    """Kill the whole group and take its leader's end: exit status and peak memory in MiB.
+
+    The leader is not taken before, so its process id, the group's name, cannot be another's.
+    """
+    os.killpg(process.pid, signal.SIGKILL)
+    _, raw_status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(raw_status)
+    return process.returncode, usage.ru_maxrss / 1024
+
+
+def _outcome(
+    status: int, peak_mb: float, memory_mb: int, output: Path, stderr: str
+) -> ParsedDocument:
+    if status == EXIT_MEMORY or status == -signal.SIGKILL:
+        raise ParseError("memory", stderr)
+    if status in (-signal.SIGXCPU, -signal.SIGALRM):
+        raise ParseError("timeout", "processor time")
+    if status == EXIT_OUTPUT_TOO_LARGE or status == -signal.SIGXFSZ:
+        raise ParseError("too_large", stderr)
+    if status < 0:
+        # Native code aborts when it gets no memory: how much it had tells that from a defect.
+        code = "memory" if peak_mb > 0.7 * memory_mb else "crashed"
+        raise ParseError(code, f"{signal.Signals(-status).name} {stderr}".strip())
+    if status not in (0, EXIT_REFUSED):
+        raise ParseError("crashed", f"exit status {status}: {stderr}")
+    try:
+        message = decode_message(output.read_bytes())
+    except (WireError, OSError) as error:
+        raise ParseError("crashed", str(error)) from error
+    if isinstance(message, tuple):
+        code, detail = message
+        raise ParseError(code if code in ERROR_CODES else "crashed", detail)
+    return message
+
+
+def _tail(path: Path) -> str:
+    data = path.read_bytes()[-_STDERR_BYTES:]
+    return " ".join(data.decode("utf-8", errors="replace").split())
