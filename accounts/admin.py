@@ -45,12 +45,12 @@ def change_password(
     return redirect("accounts:password")
 
 
-admin.site.login = sign_in  # type: ignore[method-assign, assignment]
-admin.site.password_change = change_password  # type: ignore[method-assign]
+admin.site.login = sign_in  # type: ignore[method-assign]
+admin.site.password_change = change_password  # type: ignore[method-assign, assignment]
 admin.site.unregister(Group)
 
 
-class AdministratorsOnly(ModelAdmin):  # type: ignore[misc]
+class AdministratorsOnly(ModelAdmin):
     """Superusers look and change; nobody deletes."""
 
     def has_module_permission(self, request: HttpRequest) -> bool:

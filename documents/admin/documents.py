@@ -82,8 +82,9 @@ class DocumentAdmin(CuratedAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         newest = DocumentVersion.objects.filter(document=OuterRef("pk")).order_by("-number")
-        found: QuerySet[Any] = super().get_queryset(request).filter(deleted_at=None)
-        return found.annotate(newest_state=Subquery(newest.values("state")[:1]))
+        found = super().get_queryset(request).filter(deleted_at=None)
+        annotated: QuerySet[Any] = found.annotate(newest_state=Subquery(newest.values("state")[:1]))
+        return annotated
 
     @admin.display(description=_("state"), ordering="newest_state")
     def state(self, document: Document) -> str:
