@@ -8,6 +8,7 @@ that are gone; ``compile`` makes the ``.mo`` file that Django reads (it is not i
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from dataclasses import dataclass, field
@@ -166,8 +167,9 @@ def placeholders(text: str) -> list[str]:
 def compile_catalogue(source: Path) -> Path:
     """Write the ``.mo`` file beside ``source`` and return its path."""
     target = source.with_suffix(".mo")
-    # Written beside and moved into place: a process that starts now reads a whole file.
-    draft = target.with_suffix(".mo.new")
+    # Written beside and moved into place: a process that starts now reads a whole file, and two
+    # that compile at once do not write into each other's.
+    draft = target.with_name(f".{os.getpid()}.{target.name}")
     polib.pofile(str(source)).save_as_mofile(str(draft))
     draft.replace(target)
     return target
