@@ -56,7 +56,10 @@ class LexicalIndex:
         """Each passage's score over the highest that the question could reach, in [0, 1]."""
         tokens = analyze(question)
         highest = sum(self._idf(token) for token in tokens)
-        scores = self._index.get_scores([t for t in tokens if t in self._frequency])
+        known = [token for token in tokens if token in self._frequency]
+        if not known:
+            return np.zeros(self._count)
+        scores = self._index.get_scores(known)
         return np.asarray(scores, np.float64) / max(highest, 1e-9)
 
     def _idf(self, token: str) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,12 +47,13 @@ class Sampler:
         self._random = random.Random(seed)
         self._waiting: dict[str, list[int]] = {name: [] for name in self._names}
 
-    def state(self) -> dict[str, object]:
-        return {"random": self._random.getstate(), "waiting": self._waiting}
+    def state(self) -> dict[str, Any]:
+        waiting = {name: list(left) for name, left in self._waiting.items()}
+        return {"random": self._random.getstate(), "waiting": waiting}
 
-    def restore(self, state: Mapping[str, object]) -> None:
-        self._random.setstate(state["random"])  # type: ignore[arg-type]
-        self._waiting = state["waiting"]  # type: ignore[assignment]
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self._random.setstate(state["random"])
+        self._waiting = {name: list(left) for name, left in state["waiting"].items()}
 
     def drafts(self, count: int) -> list[Draft]:
         names = self._random.choices(self._names, self._shares, k=count)

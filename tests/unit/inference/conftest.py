@@ -18,7 +18,7 @@ def save_bert(folder: Path, *, head: bool) -> None:
         BertConfig,
         BertForSequenceClassification,
         BertModel,
-        BertTokenizerFast,
+        BertTokenizer,
     )
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -31,12 +31,12 @@ def save_bert(folder: Path, *, head: bool) -> None:
         num_attention_heads=2,
         intermediate_size=32,
         max_position_embeddings=64,
-        num_labels=1,
         initializer_range=0.5,
     )
+    config.num_labels = 1
     network = BertForSequenceClassification(config) if head else BertModel(config)
     network.save_pretrained(folder)
-    tokenizer = BertTokenizerFast(vocab=str(folder / "vocab.txt"), model_max_length=64)
+    tokenizer = BertTokenizer(vocab=str(folder / "vocab.txt"), model_max_length=64)
     tokenizer.save_pretrained(folder)
 
 
