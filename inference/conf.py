@@ -131,7 +131,7 @@ def warm_up() -> list[str]:
             if load is not None:
                 load()
         except ModelError as error:
-            logger.warning("model_not_loaded reason=%s detail=%s", error.reason, error)
+            logger.warning("model.not_loaded", extra={"reason": error.reason, "detail": str(error)})
             problems.append(str(error))
     return problems
 

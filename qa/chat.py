@@ -206,7 +206,7 @@ def _enqueue(answer_id: int) -> None:
     try:
         generate_answer.apply_async((answer_id,), expires=TASK_EXPIRES_S)
     except (BrokerUnavailable, RedisError, OSError):
-        logger.warning("answer %s waits: the broker cannot be reached", answer_id)
+        logger.warning("answer.enqueue.failed", extra={"answer_id": answer_id})
 
 
 def _checked_text(text: str) -> str:

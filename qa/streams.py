@@ -68,7 +68,9 @@ def publish(answer_id: int, event: Event) -> str:
             event_id: bytes = pipe.execute()[0]
     except (RedisError, OSError) as error:
         _Outage.until = time.monotonic() + QUIET_AFTER_FAILURE_S
-        logger.warning("events of answer %s are not published: %s", answer_id, error)
+        logger.warning(
+            "answer.events.not_published", extra={"answer_id": answer_id, "detail": str(error)}
+        )
         return ""
     return event_id.decode()
 
@@ -78,7 +80,9 @@ def forget(answer_id: int) -> None:
     try:
         _client().delete(_key(answer_id))
     except (RedisError, OSError) as error:
-        logger.warning("events of answer %s are not dropped: %s", answer_id, error)
+        logger.warning(
+            "answer.events.not_dropped", extra={"answer_id": answer_id, "detail": str(error)}
+        )
 
 
 async def read(
@@ -99,7 +103,9 @@ async def read(
                 {_key(answer_id): last}, count=READ_AT_ONCE, block=int(heartbeat_s * 1000)
             )
         except (RedisError, OSError) as error:
-            logger.warning("events of answer %s cannot be read: %s", answer_id, error)
+            logger.warning(
+                "answer.events.not_read", extra={"answer_id": answer_id, "detail": str(error)}
+            )
             return
         if not answer:
             yield None

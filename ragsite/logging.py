@@ -19,15 +19,24 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 EVENTS: frozenset[str] = frozenset(
     {
+        "answer.chat_model.unavailable",
+        "answer.claim.lost",
+        "answer.embedder.unavailable",
+        "answer.enqueue.failed",
+        "answer.events.not_dropped",
+        "answer.events.not_published",
+        "answer.events.not_read",
+        "answer.failed",
+        "answer.worker.lost",
         "document.claim.lost",
         "document.failed",
         "document.indexed",
         "document.postponed",
+        "model.not_loaded",
         "task.enqueue.failed",
-        "worker.warm_up.started",
-        "worker.warm_up.completed",
-        "worker.warm_up.failed",
         "worker.heartbeat.failed",
+        "worker.warm_up.completed",
+        "worker.warm_up.started",
     }
 )
 """Names of all events in the source, in the form ``noun.verb`` or ``noun.part.verb``."""

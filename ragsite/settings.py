@@ -164,7 +164,7 @@ for _entry in CELERY_BEAT_SCHEDULE.values():
 # ---- files ---------------------------------------------------------------------------------
 MEDIA_ROOT = Path(env.text("MEDIA_ROOT") or STATE.media)
 STATIC_URL = "/static/"
-STATIC_ROOT = Path(env.text("STATIC_ROOT") or BASE_DIR / "staticfiles")
+STATIC_ROOT = Path(env.text("STATIC_ROOT") or STATE.static)
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

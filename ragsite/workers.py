@@ -16,7 +16,6 @@ from celery.exceptions import SecurityWarning
 from celery.signals import worker_init, worker_ready, worker_shutting_down
 
 from inference import conf
-from inference.errors import ModelError
 from ragsite.health import HEARTBEAT_EVERY_S, QUEUES, connect, record_worker
 
 if TYPE_CHECKING:
@@ -98,12 +97,8 @@ def announce_end(sender: object, **_: object) -> None:
 def _load_models(queue: str) -> None:
     logger.info("worker.warm_up.started", extra={"queue": queue})
     began = time.monotonic()
-    try:
-        conf.warm_up()
-    except ModelError as error:
-        # Answers go on without what is missing, and say so.
-        logger.warning("worker.warm_up.failed", extra={"queue": queue, "reason": error.reason})
-        return
+    # What cannot be loaded is logged there; answers go on without it, and say so.
+    conf.warm_up()
     seconds = round(time.monotonic() - began, 1)
     logger.info("worker.warm_up.completed", extra={"queue": queue, "seconds": seconds})
 

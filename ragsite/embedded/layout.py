@@ -38,8 +38,8 @@ class StateLayout:
         return self.root / "media"
 
     @property
-    def logs(self) -> Path:
-        return self.root / "logs"
+    def static(self) -> Path:
+        return self.root / "static"
 
     @property
     def secret_key(self) -> Path:

@@ -9,7 +9,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import User
-from ragsite import demo, printing
+from qa.presentation import present_answer
+from qa.terminal import answer_lines
+from ragsite import demo
 from ragsite.problems import DemoError
 
 if TYPE_CHECKING:
@@ -51,11 +53,11 @@ class Command(BaseCommand):
             self.stdout.write(f"Failed: {version.filename} ({version.error_code}).")
 
     def _ask(self, base: KnowledgeBase) -> None:
-        self.stdout.write(f"\nAsking as asker: {demo.QUESTION}")
+        self.stdout.write("\nAsking as the asker; the answer comes from the answers worker.\n")
         began = time.monotonic()
         answer = demo.ask_question(base)
         seconds = time.monotonic() - began
         asker = User.objects.get(username="asker")
-        for line in printing.answer_lines(asker, answer):
+        for line in answer_lines(present_answer(asker, answer)):
             self.stdout.write(line)
         self.stdout.write(f"Answered after {seconds:.1f} s.")
