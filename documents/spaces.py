@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 from django.db import connection
 
 from documents.models import ChunkEmbedding, EmbeddingSpace
@@ -11,7 +12,6 @@ from documents.models import ChunkEmbedding, EmbeddingSpace
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from inference.ports import EmbeddingRecipe
@@ -47,8 +47,8 @@ def space_for(recipe: EmbeddingRecipe) -> EmbeddingSpace:
 
 
 def halfvec_literal(vector: NDArray[np.float32]) -> str:
-    """The text form of a ``halfvec``; five digits are more than half precision keeps."""
-    return "[" + ",".join(f"{value:.5g}" for value in vector.tolist()) + "]"
+    """The text form of a ``halfvec``: five digits name each number of half precision."""
+    return "[" + ",".join(f"{value:.5g}" for value in vector.astype(np.float16).tolist()) + "]"
 
 
 def vector_expression(column: str, space: EmbeddingSpace) -> str:

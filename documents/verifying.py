@@ -107,7 +107,7 @@ def _recall(
     chosen = list(stored.order_by("pk").values_list("pk", flat=True)[::every])[:samples]
     shares = []
     for vector in ChunkEmbedding.objects.filter(pk__in=chosen).values_list("embedding", flat=True):
-        question = np.asarray(vector.to_list(), dtype=np.float32)
+        question = np.asarray(vector, dtype=np.float32)
         exact, found = (
             {
                 hit.chunk_id
