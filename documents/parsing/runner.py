@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from documents.types import ParsedDocument
 
+PROGRAM = "documents.parsing.program"
 OUTPUT_LIMIT_MB = 256
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _POLL_S = 0.02
@@ -59,7 +60,7 @@ def parse_file(
         command = [
             sys.executable,
             *("-E", "-B", "-X", "utf8"),
-            *("-m", "documents.parsing.program"),
+            *("-m", PROGRAM),
             *(os.fspath(path.resolve()), os.fspath(output)),
             *("--media-type", media_type),
             *("--memory-mb", str(memory_mb)),

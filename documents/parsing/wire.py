@@ -10,6 +10,15 @@ from documents.types import Block, BlockKind, Line, ParsedDocument
 
 VERSION = 1
 _KINDS = frozenset(get_args(BlockKind))
+_MALFORMED = (
+    ValueError,
+    KeyError,
+    TypeError,
+    IndexError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
 
 
 class WireError(ValueError):
@@ -50,7 +59,7 @@ def decode_message(data: bytes) -> ParsedDocument | tuple[str, str]:
         if "error" in message:
             return str(message["error"]), str(message["detail"])
         return _document(message)
-    except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
+    except _MALFORMED as error:
         msg = f"unreadable output: {type(error).__name__}"
         raise WireError(msg) from error
 
