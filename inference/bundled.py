@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from inference.base_model import base_model_path
 from inference.errors import ModelUnavailable
-from inference.local import LocalModel, LocalReranker, prepare
+from inference.local import LocalModel, LocalReranker, prepare, silence_libraries
 from inference.ports import Calibration, RerankerCard
 from inference.quantisation import restore_rows
 
@@ -93,6 +93,7 @@ def load_bundled(folder: Path, config: BundledConfig, max_length: int) -> LocalM
     base = base_model_path()
     require_hash(base / "model.safetensors", config.base_sha256)
     require_hash(folder / "weights.safetensors", config.weights_sha256)
+    silence_libraries()
     network = CrossEncoder(str(base), num_labels=1, max_length=max_length, local_files_only=True)
     overlay(network.model, read_tensors(folder / "weights.safetensors"))
     return prepare(network)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 DIMENSION = 384
 _WORD = re.compile(r"[぀-ヿ㐀-鿿가-힣]|[^\W_]+")
-_FIRST_PASSAGE = re.compile(r"\[1\]\s*(?P<text>.+?)(?=\n\s*\n|\[2\]|\Z)", re.DOTALL)
+_FIRST_PASSAGE = re.compile(r"\[1\]\s*(?P<text>.+?)(?=\n\s*\n|\n</|\[2\]|\Z)", re.DOTALL)
 _SENTENCE = re.compile(r".+?(?:[.!?](?=\s|$)|[。！？]|$)", re.DOTALL)
 _PIECE = re.compile(r"\S+\s*|\s+")
 NOTHING_TO_QUOTE = "No passage was given."

@@ -49,6 +49,14 @@ def cpu_runs_bf16() -> bool:
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
+def silence_libraries() -> None:
+    """No progress bars and no reports of new weights in our log; failures still raise."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+
+
 def prepare(network: Any) -> LocalModel:
     """Cast for the machine it is on: bf16 where that is fast, else fp32; never fp16 on a CPU."""
     import copy
@@ -176,6 +184,7 @@ class LocalEmbedder:
     def _load(self) -> LocalModel:
         from sentence_transformers import SentenceTransformer
 
+        silence_libraries()
         return prepare(SentenceTransformer(self._path, revision=self._revision_to_fetch()))
 
     def _revision_to_fetch(self) -> str | None:
@@ -258,6 +267,7 @@ class LocalReranker:
     def _load(self) -> LocalModel:
         from sentence_transformers import CrossEncoder
 
+        silence_libraries()
         network = CrossEncoder(
             self._model, revision=self._revision or None, max_length=self._max_length
         )

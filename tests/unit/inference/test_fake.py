@@ -72,6 +72,11 @@ def test_a_passage_of_one_line_is_quoted_itself() -> None:
     assert "".join(answer_to("[1] Dim the lights. Rest.")) == "Dim the lights. [1]"
 
 
+def test_a_quotation_ends_with_its_source() -> None:
+    prompt = "<source>\n[1] Sleep\nDim the lights\n</source>\nHow?"
+    assert "".join(answer_to(prompt)) == "Dim the lights [1]"
+
+
 def test_without_passages_it_says_that_there_are_none() -> None:
     assert "".join(answer_to("How can I sleep?")) == NOTHING_TO_QUOTE
 
