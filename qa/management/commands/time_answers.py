@@ -1,0 +1,97 @@
+"""``manage.py time_answers --kb health``: how long people wait, measured through the workers.
+
+Each question is asked as in the browser and answered by the running workers, one after another.
+The first token's time counts from the moment the question is stored.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from accounts.models import User
+from documents.models import KnowledgeBase
+from qa import chat
+from qa.models import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from django.core.management.base import CommandParser
+
+WAIT_LIMIT_S = 120.0
+
+
+class Command(BaseCommand):
+    help = "Ask a knowledge base its example questions and print median and slowest times."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--kb", required=True, metavar="ADDRESS")
+        parser.add_argument("--user", help="ask as this user; by default as an administrator")
+        parser.add_argument("--repeat", type=int, default=5, help="times each question is asked")
+        parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        base = KnowledgeBase.objects.present().filter(slug=options["kb"]).first()
+        if base is None:
+            raise CommandError(f"There is no knowledge base {options['kb']}.")
+        if not base.suggested_questions:
+            raise CommandError("The knowledge base has no example questions to ask.")
+        actor = _asker(options["user"])
+        answers = [
+            _answered(actor, base, question)
+            for _ in range(options["repeat"])
+            for question in base.suggested_questions
+        ]
+        figures = figures_of([timings_of(answer) for answer in answers])
+        if options["json"]:
+            self.stdout.write(json.dumps(figures, indent=2))
+            return
+        self.stdout.write(f"{len(answers)} answers, milliseconds:")
+        for name, (middle, slowest) in figures.items():
+            self.stdout.write(f"  {name:<16} median {middle:8.0f}   slowest {slowest:8.0f}")
+
+
+def timings_of(answer: Answer) -> dict[str, float]:
+    """Milliseconds from the stored question to the first token and to the end, and per stage."""
+    waits = {"first token": answer.first_token_at, "finished": answer.finished_at}
+    from_question = {
+        name: (at - answer.created_at).total_seconds() * 1000
+        for name, at in waits.items()
+        if at is not None
+    }
+    stages = {f"stage {name}": float(value) for name, value in answer.timings_ms.items()}
+    return {**from_question, **stages}
+
+
+def figures_of(timings: Sequence[Mapping[str, float]]) -> dict[str, tuple[float, float]]:
+    """Median and slowest of each measure, over the answers that have it."""
+    names = dict.fromkeys(name for each in timings for name in each)
+    values = {name: [each[name] for each in timings if name in each] for name in names}
+    return {name: (median(found), max(found)) for name, found in values.items()}
+
+
+def _answered(actor: User, base: KnowledgeBase, question: str) -> Answer:
+    answer = chat.ask(actor=actor, conversation=None, knowledge_bases=[base], text=question)
+    deadline = time.monotonic() + WAIT_LIMIT_S
+    while not answer.is_final:
+        if time.monotonic() > deadline:
+            raise CommandError("No worker answered within two minutes; is the stack running?")
+        time.sleep(0.05)
+        answer.refresh_from_db()
+    if answer.state != Answer.State.DONE:
+        raise CommandError(f"Answer {answer.pk} ended as {answer.state}.")
+    return answer
+
+
+def _asker(name: str | None) -> User:
+    people = User.objects.filter(is_active=True)
+    chosen = people.filter(username=name) if name else people.filter(is_superuser=True)
+    asker = chosen.order_by("pk").first()
+    if asker is None:
+        raise CommandError("There is no such user; name one with --user.")
+    return asker
