@@ -258,7 +258,7 @@ def _cosines(legs: Legs, chunk_ids: Sequence[int]) -> dict[int, float]:
     rows = ChunkEmbedding.objects.filter(space=legs.space, chunk__in=chunk_ids)
     cosines: dict[int, float] = {}
     for chunk_id, stored in rows.values_list("chunk_id", "embedding"):
-        vector = stored.to_numpy().astype(np.float32)
+        vector = np.asarray(stored, dtype=np.float32)
         lengths = float(np.linalg.norm(vector) * np.linalg.norm(legs.vector))
         cosines[chunk_id] = float(vector @ legs.vector) / lengths if lengths > 0 else 0.0
     return cosines
