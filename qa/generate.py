@@ -74,7 +74,6 @@ def generate(
             return writing.finish(chat_model.name, prompt.source_count, ended)
         # A model that ends well but empty has not answered either.
         reason = ended or "chat_model_unavailable"
-        writing.discard()
     for piece in compose(question, question_terms, sources):
         if writing.must_stop():
             break
@@ -108,10 +107,6 @@ class _Writing:
             self._first_token_ms = (self.clock() - self._started) * 1000
         self._pieces.append(piece)
         return Token(piece)
-
-    def discard(self) -> None:
-        self._pieces.clear()
-        self._first_token_ms = None
 
     def finish(self, generator: str, source_count: int, reason: Reason) -> Generated:
         text = self.text.strip()

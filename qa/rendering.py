@@ -102,8 +102,8 @@ def _render_image_as_text(
 def _build_parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False, "linkify": False})
     parser.enable(["table", "strikethrough"])
-    # "[1]: https://…" at the end of an answer would turn every marker into a link of the model's.
-    parser.disable(["reference", "html_block", "html_inline"])
+    # A list of notes at the end of an answer ("[1]: https://…") is to be seen, not to be obeyed.
+    parser.disable("reference")
     parser.inline.ruler.before("link", "citation", _parse_citation)
     parser.add_render_rule("citation", _render_citation)
     parser.add_render_rule("image", _render_image_as_text)

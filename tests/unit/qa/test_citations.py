@@ -101,6 +101,12 @@ class TestSpans:
         assert TIPS.text[found.start : found.end] == "Avoid coffee after noon."
         assert (found.chunk_id, found.support, found.verdict) == (11, 1.0, "supported")
 
+    def test_a_second_sentence_that_adds_little_stays_out(self) -> None:
+        said = "Dark quiet cool tidy clean airy calm plain rooms help your rest every night."
+        source = passage("Dark quiet cool tidy clean airy calm plain rooms help rest. Night falls.")
+        (found,) = cite(f"{said} [1]", [source]).citations
+        assert source.text[found.start : found.end].endswith("help rest.")
+
     def test_a_list_item_is_found_without_its_mark(self) -> None:
         (found,) = cite("Pears and berries raise blood sugar slowly. [2]", SOURCES).citations
         assert FRUIT.text[found.start : found.end] == "Berries and pears raise blood sugar slowly."

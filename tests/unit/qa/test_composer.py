@@ -75,6 +75,21 @@ class TestChoice:
         sentence = "To sleep better, go to bed at the same time every night."
         assert composed(SLEEP, sentence, sentence) == f"{sentence} [1]"
 
+    def test_something_new_is_preferred_to_more_of_the_same(self) -> None:
+        sources = [
+            candidate(passage(text, chunk_id=n))
+            for n, text in enumerate(
+                (
+                    "People sleep better in a dark bedroom at night.",
+                    "You sleep better in a dark, cool and quiet place.",
+                    "Better sleep follows exercise, sunlight and regular meals.",
+                ),
+                start=1,
+            )
+        ]
+        pieces = compose(SLEEP, question_terms(SLEEP), sources, max_excerpts=2)
+        assert [piece[-3:] for piece in pieces if piece.strip()] == ["[1]", "[3]"]
+
     def test_the_better_source_speaks_first(self) -> None:
         answer = composed(
             SLEEP,

@@ -89,6 +89,17 @@ def test_the_draft_holds_clean_text_and_resolved_citations() -> None:
     )
 
 
+def test_a_source_that_the_model_was_not_shown_cannot_be_cited() -> None:
+    found = ListRetriever([passage("A dark room helps sleep. " * 12, chunk_id=n) for n in (1, 2)])
+    run = Run(
+        retriever=found,
+        reranker=ScriptedReranker(lambda _: 2.0),
+        chat_model=ScriptedChatModel(["Dark. [1][2]"]),
+        config=replace(PipelineConfig(), context_tokens=90),
+    )
+    assert run.draft.text == "Dark. [1]"
+
+
 def test_the_ranked_event_tells_ids_and_counts_but_no_text() -> None:
     (ranked,) = [each for each in Run().events if isinstance(each, Ranked)]
     assert ranked.summary["sources"] == [2, 1]

@@ -128,6 +128,11 @@ class TestCitations:
     def test_a_marker_without_a_target_cannot_become_a_link_either(self) -> None:
         assert "<a" not in render_answer("[9](https://evil.example)", lambda _: None)
 
+    def test_a_list_of_notes_stays_visible_and_gives_no_link(self) -> None:
+        html = render_answer("See [here].\n\n[here]: https://evil.example", lambda _: None)
+        assert "<a" not in html
+        assert "[here]: https://evil.example" in html
+
     def test_quotes_in_a_target_cannot_leave_the_attribute(self) -> None:
         html = render_answer("[1]", lambda _: '/s?q="onclick="x')
         (link,) = [e for e in elements(html) if e.tag == "a"]
