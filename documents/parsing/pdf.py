@@ -33,6 +33,8 @@ _MAX_RECTS = 1_000
 _TAIL_BYTES = 64 * 1024
 _END_MARK_BYTES = 2 * 1024
 _BOLD = 600
+_BOLD_NAME = re.compile(rb"bold|black|heavy", re.IGNORECASE)
+_FONT_NAME_BYTES = 128
 _HEADING_SCALE = 1.15
 """A line this much larger than the body's text is a heading."""
 _HEADING_LENGTH = 200
@@ -204,8 +206,18 @@ def _measured(
     base = box[1]
     if pdfium.FPDFText_GetCharOrigin(textpage, middle, x, y):
         base = y.value - origin[1]
-    bold = all(pdfium.FPDFText_GetFontWeight(textpage, place) >= _BOLD for place in places)
+    bold = all(_is_bold(textpage, place) for place in places)
     return _PrintedLine(text, page, box, base, round(size * 2) / 2, bold)
+
+
+def _is_bold(textpage: Any, place: int) -> bool:
+    if pdfium.FPDFText_GetFontWeight(textpage, place) >= _BOLD:
+        return True
+    # Fonts that are not embedded state no weight; their name says it ("Helvetica-Bold").
+    name = ctypes.create_string_buffer(_FONT_NAME_BYTES)
+    flags = ctypes.c_int()
+    pdfium.FPDFText_GetFontInfo(textpage, place, name, _FONT_NAME_BYTES, flags)
+    return _BOLD_NAME.search(name.value) is not None
 
 
 def _boxes(textpage: Any, start: int, end: int) -> list[Box]:
