@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from pytest_django.fixtures import DjangoCaptureOnCommitCallbacks
 
+EAGER = ("task_always_eager", "task_eager_propagates")
 PASSWORD = "correct horse battery staple"
 LOCAL_ADDRESSES = ("127.", "::1", "localhost", "0.0.0.0")  # noqa: S104
 _PROCESS_IDS = RUN_FOLDER / "processes"
@@ -117,7 +118,6 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def run_tasks(
     django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[[], AbstractContextManager[object]]:
     """``with run_tasks(): ...`` runs what the block enqueues, inline, when the block ends.
 
@@ -126,11 +126,13 @@ def run_tasks(
 
     @contextlib.contextmanager
     def run() -> Iterator[None]:
-        with monkeypatch.context() as patch:
-            patch.setattr(celery_app.conf, "task_always_eager", True)
-            patch.setattr(celery_app.conf, "task_eager_propagates", True)
+        before = {name: getattr(celery_app.conf, name) for name in EAGER}
+        celery_app.conf.update(dict.fromkeys(EAGER, True))
+        try:
             with django_capture_on_commit_callbacks(execute=True):
                 yield
+        finally:
+            celery_app.conf.update(before)
 
     return run
 

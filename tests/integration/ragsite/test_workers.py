@@ -1,0 +1,86 @@
+"""What a worker tells of itself while it loads, works and ends."""
+
+from __future__ import annotations
+
+import logging
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from inference import conf
+from ragsite import health, workers
+from ragsite.workers import Heartbeat
+from tests.integration.embedded.test_processes import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_django.fixtures import SettingsWrapper
+    from redis import Redis
+
+
+@pytest.fixture(autouse=True)
+def _fresh_heartbeats(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    started: dict[str, Heartbeat] = {}
+    monkeypatch.setattr(workers, "_heartbeats", started)
+    yield
+    for heartbeat in started.values():
+        heartbeat.become("down")
+
+
+def _worker(name: str) -> SimpleNamespace:
+    return SimpleNamespace(hostname=name)
+
+
+def _says(queue: str, state: str) -> bool:
+    return eventually(lambda: health.worker_state(queue) == state)
+
+
+def test_the_answers_worker_loads_its_models_before_it_is_ready(
+    redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[bool] = []
+    monkeypatch.setattr(conf, "warm_up", lambda: seen.append(_says("answers", "loading")))
+    workers.prepare_worker(sender=_worker("answers@here"))
+    assert seen == [True]
+    workers.announce_ready(sender=None)
+    assert _says("answers", "ready")
+
+
+def test_the_ingest_worker_leaves_loading_to_its_children(
+    redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conf, "warm_up", lambda: pytest.fail("loaded in the parent"))
+    workers.prepare_worker(sender=_worker("ingest@here"))
+    workers.announce_ready(sender=None)
+    assert _says("ingest", "ready")
+
+
+def test_a_worker_that_ends_says_so(redis_client: Redis) -> None:
+    workers.prepare_worker(sender=_worker("ingest@here"))
+    workers.announce_ready(sender=None)
+    assert _says("ingest", "ready")
+    workers.announce_end(sender=None)
+    assert _says("ingest", "down")
+
+
+def test_a_worker_of_no_queue_of_ours_tells_nothing(redis_client: Redis) -> None:
+    workers.prepare_worker(sender=_worker("celery@here"))
+    assert workers._heartbeats == {}
+
+
+def test_a_heartbeat_survives_a_redis_that_is_away(
+    settings: SettingsWrapper, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "HEARTBEAT_EVERY_S", 0.01)
+    settings.REDIS_URL = "unix:///nowhere/redis.sock"
+    heartbeat = Heartbeat("answers")
+    with caplog.at_level(logging.WARNING):
+        heartbeat.start()
+        assert eventually(lambda: "worker.heartbeat.failed" in caplog.text)
+        assert heartbeat._thread.is_alive()
+        heartbeat.become("down")
+        heartbeat._thread.join(timeout=20)
+    assert not heartbeat._thread.is_alive()
+    assert caplog.text.count("worker.heartbeat.failed") == 1
