@@ -205,19 +205,23 @@ def _check_dates(effective: date | None, expires: date | None) -> None:
 
 def _check_successor(document: Document) -> None:
     """Raise ``ValidationError`` unless the successor is another document of the base, in a line."""
-    seen = {document.pk}
     successor = document.superseded_by
     if successor is not None and successor.knowledge_base_id != document.knowledge_base_id:
         raise ValidationError(
             {"superseded_by": _("The newer document must be in the same knowledge base.")}
         )
-    while successor is not None:
-        if successor.pk in seen:
+    seen = {document.pk}
+    following = document.superseded_by_id
+    while following is not None:
+        if following in seen:
             raise ValidationError(
                 {"superseded_by": _("Documents cannot supersede each other in a circle.")}
             )
-        seen.add(successor.pk)
-        successor = successor.superseded_by
+        seen.add(following)
+        # Asked of the database: the objects at hand may be older than what it says.
+        following = (
+            Document.objects.filter(pk=following).values_list("superseded_by", flat=True).first()
+        )
 
 
 def _plain(value: object) -> object:
