@@ -53,6 +53,8 @@ class Sample:
     effective_date: date | None
     source_url: str
     licence: str
+    superseded_by: str
+    """Name of the file that takes its place, or ``""``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +133,21 @@ def upload_samples(base: KnowledgeBase, samples: list[Sample]) -> int:
         return 0
     curator = User.objects.get(username="curator")
     taken = 0
+    documents: dict[str, Document] = {}
     for sample in samples:
         with sample.path.open("rb") as opened:
             outcome = uploading.upload(
                 actor=curator, knowledge_base=base, file=File(opened, name=sample.path.name)
             )
+        documents[sample.path.name] = outcome.document
         if not outcome.duplicate:
             _describe(curator, outcome.document, sample)
             taken += 1
+    for sample in samples:
+        if sample.superseded_by:
+            older, newer = documents[sample.path.name], documents[sample.superseded_by]
+            changes = {"superseded_by": newer}
+            curating.update_document(actor=curator, document=older, changes=changes)
     return taken
 
 
@@ -216,6 +225,7 @@ def _sample(folder: Path, line: dict[str, Any]) -> Sample:
         effective_date=_date(line["date"]),
         source_url=line["url"] or "",
         licence=line["licence"],
+        superseded_by=line.get("superseded_by", ""),
     )
 
 

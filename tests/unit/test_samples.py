@@ -109,6 +109,7 @@ def test_the_newer_guideline_says_that_it_supersedes_the_older() -> None:
     assert str(older["date"])[:4] < str(newer["date"])[:4]
     text = text_of(SAMPLES / newer["file"])
     assert f"It supersedes the {older['title']}" in text
+    assert older["superseded_by"] == Path(newer["file"]).name
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry["file"])
