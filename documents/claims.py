@@ -99,8 +99,18 @@ def begin(claim: Claim, stage: ProcessingStage.Stage, *, total: int = 0) -> None
         progress_total=total,
     )
     _close_stage(claim, ProcessingStage.State.DONE)
-    ProcessingStage.objects.create(
-        version_id=claim.version_id, stage=stage, attempt=claim.attempt, progress_total=total
+    # Entered again when what was computed was overtaken and has to be computed anew.
+    ProcessingStage.objects.update_or_create(
+        version_id=claim.version_id,
+        stage=stage,
+        attempt=claim.attempt,
+        defaults={
+            "state": ProcessingStage.State.RUNNING,
+            "progress_done": 0,
+            "progress_total": total,
+            "started_at": timezone.now(),
+            "finished_at": None,
+        },
     )
 
 
