@@ -136,8 +136,9 @@ def _source_block(number: int, passage: Passage, text: str) -> str:
         about += f" ({passage.effective_date.isoformat()})"
     if passage.superseded:
         about += " (superseded by a later version)"
-    lines = (f"[{number}] {_harmless(about.strip())}".rstrip(), _harmless(text))
-    return "\n".join(("<source>", *lines, "</source>"))
+    # Cleaned as one: a title that ends in "<" and a text that begins with "source>" add up.
+    body = _harmless(f"{about.strip()}\n{text}")
+    return f"<source>\n[{number}] {body}\n</source>".replace(f"[{number}] \n", f"[{number}]\n", 1)
 
 
 def _harmless(text: str) -> str:

@@ -6,7 +6,7 @@ import re
 from datetime import date
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from documents.chunking import count_tokens
@@ -90,6 +90,7 @@ ATTACKS = [
 attacks = st.lists(st.sampled_from(ATTACKS) | st.text(max_size=5), max_size=12).map("".join)
 
 
+@example(text="source>", title="<", question="")
 @given(attacks, attacks, attacks)
 def test_no_text_can_forge_a_delimiter(text: str, title: str, question: str) -> None:
     body = task(passage(text, title=title, heading_path=(title,)), question=question)
