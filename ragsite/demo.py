@@ -144,9 +144,9 @@ def upload_samples(base: KnowledgeBase, samples: list[Sample]) -> int:
             _describe(curator, outcome.document, sample)
             taken += 1
     for sample in samples:
-        if sample.superseded_by:
-            older, newer = documents[sample.path.name], documents[sample.superseded_by]
-            changes = {"superseded_by": newer}
+        newer = documents.get(sample.superseded_by)
+        if newer is not None:
+            older, changes = documents[sample.path.name], {"superseded_by": newer}
             curating.update_document(actor=curator, document=older, changes=changes)
     return taken
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from dataclasses import replace
 from datetime import date
 from io import StringIO
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from django.core.management import call_command
 
 from accounts.models import SetupToken, User
 from documents.models import Document, DocumentVersion, KnowledgeBase
+from qa import chat
 from ragsite import demo
 from ragsite.problems import DemoError
 
@@ -106,7 +108,7 @@ def test_samples_go_in_by_the_ordinary_upload_once(base: KnowledgeBase, samples:
     document = Document.objects.get(title="Title 0")
     assert document.licence == "Apache-2.0"
     assert document.effective_date == date(2021, 7, 1)
-    assert document.created_by.username == "curator"
+    assert document.created_by == User.objects.get(username="curator")
 
 
 def test_an_interrupted_upload_is_completed(base: KnowledgeBase, samples: Path) -> None:
@@ -114,6 +116,14 @@ def test_an_interrupted_upload_is_completed(base: KnowledgeBase, samples: Path) 
     demo.upload_samples(base, listed[:1])
     assert demo.upload_samples(base, listed) == 1
     assert Document.objects.filter(knowledge_base=base).count() == 2
+
+
+def test_a_sample_that_another_replaces_is_linked_to_it(base: KnowledgeBase, samples: Path) -> None:
+    first, second = demo.read_samples(samples)
+    demo.upload_samples(base, [replace(first, superseded_by=second.path.name), second])
+    assert Document.objects.get(title="Title 0").superseded_by == Document.objects.get(
+        title="Title 1"
+    )
 
 
 def test_waiting_ends_when_every_document_is_final(base: KnowledgeBase, samples: Path) -> None:
@@ -144,7 +154,7 @@ def test_the_question_is_answered_from_the_samples(
         demo.upload_samples(base, demo.read_samples(samples))
     assert not demo.has_asked()
     with run_tasks():
-        answer = demo.chat.ask(
+        answer = chat.ask(
             actor=User.objects.get(username="asker"),
             conversation=None,
             knowledge_bases=[base],
