@@ -34,7 +34,7 @@ class Navigation:
         user = self._request.user
         if not user.is_authenticated:
             return False
-        return KnowledgeBase.objects.with_role(user, "reviewer").exists()  # type: ignore[attr-defined, no-any-return]
+        return KnowledgeBase.objects.with_role(user, "reviewer").exists()
 
 
 def navigation(request: HttpRequest) -> dict[str, Navigation]:

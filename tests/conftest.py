@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from pytest_django.fixtures import DjangoCaptureOnCommitCallbacks
+    from pytest_django import DjangoCaptureOnCommitCallbacks
 
 EAGER = ("task_always_eager", "task_eager_propagates")
 PASSWORD = "correct horse battery staple"

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 START_LIMIT_S = 60.0
+PREDECESSOR_LIMIT_S = 20.0
 LOCALES = ("C.UTF-8", "C")
 """Tried in turn: upper and lower case of all letters, else of ASCII only."""
 
@@ -75,6 +76,7 @@ class PostgresServer:
             make_private_folder(folder, identity)
         if not (self.data / "PG_VERSION").exists():
             self._initialise(identity)
+        self._await_predecessor()
 
     def program(self) -> Program:
         """The server in the foreground. SIGINT ends it at once and in order."""
@@ -117,6 +119,25 @@ class PostgresServer:
             ).fetchone()
             if row is None:
                 link.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE_NAME)))
+
+    def _await_predecessor(self) -> None:
+        """Let a server finish that is still ending because its supervisor was killed."""
+        deadline = time.monotonic() + PREDECESSOR_LIMIT_S
+        while (process_id := self._holder()) is not None:
+            if time.monotonic() > deadline:
+                message = f"Another PostgreSQL (process {process_id}) still runs on {self.data}."
+                raise StackError(message)
+            time.sleep(0.1)
+
+    def _holder(self) -> int | None:
+        """The running postgres that holds the data folder, by its lock file."""
+        try:
+            lines = (self.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+            process_id = int(lines[0])
+            name = Path(f"/proc/{process_id}/comm").read_text(encoding="utf-8").strip()
+        except (OSError, ValueError, IndexError):
+            return None
+        return process_id if name == "postgres" else None
 
     def _initialise(self, identity: Identity | None) -> None:
         said = ""

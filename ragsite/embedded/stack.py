@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NEEDED_BYTES = GIGABYTE // 2
-WEB_LIMIT_S = 60.0
+WEB_LIMIT_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)

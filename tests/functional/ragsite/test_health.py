@@ -13,7 +13,7 @@ from ragsite import health
 
 if TYPE_CHECKING:
     from django.test import Client
-    from pytest_django.fixtures import SettingsWrapper
+    from pytest_django import Settings as SettingsWrapper
     from redis import Redis
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[3]
-START_LIMIT_S = 120.0
+START_LIMIT_S = 240.0
 
 
 class RunningStack:

@@ -16,7 +16,7 @@ from tests.integration.embedded.test_processes import eventually
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_django.fixtures import SettingsWrapper
+    from pytest_django import Settings as SettingsWrapper
     from redis import Redis
 
 
