@@ -137,8 +137,9 @@ def _source_block(number: int, passage: Passage, text: str) -> str:
     if passage.superseded:
         about += " (superseded by a later version)"
     # Cleaned as one: a title that ends in "<" and a text that begins with "source>" add up.
-    body = _harmless(f"{about.strip()}\n{text}")
-    return f"<source>\n[{number}] {body}\n</source>".replace(f"[{number}] \n", f"[{number}]\n", 1)
+    about = f" {about.strip()}" if about.strip() else ""
+    body = _harmless(f"{about}\n{text}")
+    return f"<source>\n[{number}]{body}\n</source>"
 
 
 def _harmless(text: str) -> str:
