@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.people import Role
 
 if TYPE_CHECKING:
-    from django.http import HttpRequest
+    from django.http import HttpRequest, QueryDict
 
     from accounts.models import User
 
@@ -114,6 +114,11 @@ def add_errors(form: forms.BaseForm, error: ValidationError, *, otherwise: str |
     for name, errors in error.error_dict.items():
         known = name in form.fields and name != NON_FIELD_ERRORS
         form.add_error(name if known else otherwise, ValidationError(errors))
+
+
+def sent(request: HttpRequest) -> QueryDict | None:
+    """What a form is bound to: what was posted, even nothing; None when it is only shown."""
+    return request.POST if request.method == "POST" else None
 
 
 def status_of(request: HttpRequest, form: forms.BaseForm) -> int:

@@ -30,6 +30,7 @@ from accounts.forms import (
     SetupForm,
     SignInForm,
     add_errors,
+    sent,
     status_of,
 )
 from accounts.models import User
@@ -56,7 +57,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     target = _safe_target(request)
     if request.user.is_authenticated:
         return redirect(target)
-    form = SignInForm(request.POST or None)
+    form = SignInForm(sent(request))
     status = 200
     if request.method == "POST":
         status = 422
@@ -87,7 +88,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def password(request: AuthenticatedRequest) -> HttpResponse:
     """One's own password; other sessions of the person end when it changes."""
-    form = OwnPasswordForm(request.user, request.POST or None)
+    form = OwnPasswordForm(request.user, sent(request))
     if request.method == "POST" and form.is_valid():
         try:
             services.change_password(
@@ -120,7 +121,7 @@ def setup(request: HttpRequest) -> HttpResponse:
     """The first administrator. Open only while nobody exists, and then only with the token."""
     if first_run.users_exist():
         return redirect(settings.LOGIN_URL)
-    form = SetupForm(request.POST or None, initial={"token": request.GET.get("token", "")})
+    form = SetupForm(sent(request), initial={"token": request.GET.get("token", "")})
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
         try:
@@ -164,7 +165,7 @@ def people(request: AuthenticatedRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def person_create(request: AuthenticatedRequest) -> HttpResponse:
     _require_administrator(request)
-    form = PersonForm(request.POST or None)
+    form = PersonForm(sent(request))
     if request.method == "POST" and form.is_valid():
         try:
             made, temporary = services.create_person(actor=request.user, **form.cleaned_data)
@@ -182,7 +183,7 @@ def person_create(request: AuthenticatedRequest) -> HttpResponse:
 def person(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     """One person: their roles, and what can be done about their account."""
     someone = _person(request, pk)
-    form = RolesForm(request.POST or None, initial={"roles": services.roles_of(someone)})
+    form = RolesForm(sent(request), initial={"roles": services.roles_of(someone)})
     if request.method == "POST" and form.is_valid():
         try:
             services.set_roles(actor=request.user, person=someone, roles=form.cleaned_data["roles"])

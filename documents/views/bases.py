@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts.forms import add_errors, status_of
+from accounts.forms import add_errors, sent, status_of
 from documents import access
 from documents import bases as services
 from documents.forms import KnowledgeBaseForm, MemberForm, RolesForm
@@ -52,7 +52,7 @@ def bases(request: AuthenticatedRequest) -> HttpResponse:
 def create(request: AuthenticatedRequest) -> HttpResponse:
     if not access.may_create_knowledge_base(request.user):
         raise PermissionDenied(_("You may not create knowledge bases."))
-    form = KnowledgeBaseForm(request.POST or None)
+    form = KnowledgeBaseForm(sent(request))
     if request.method == "POST" and form.is_valid():
         try:
             base = services.create_knowledge_base(actor=request.user, **form.cleaned_data)
@@ -71,7 +71,7 @@ def create(request: AuthenticatedRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def edit(request: AuthenticatedRequest, slug: str) -> HttpResponse:
     base = access.knowledge_base_for(request.user, slug, role="owner")
-    form = KnowledgeBaseForm(request.POST or None, instance=base)
+    form = KnowledgeBaseForm(sent(request), instance=base)
     if request.method == "POST" and form.is_valid():
         try:
             services.update_knowledge_base(actor=request.user, base=base, changes=form.cleaned_data)
@@ -108,7 +108,7 @@ def restore(request: AuthenticatedRequest, slug: str) -> HttpResponse:
 def members(request: AuthenticatedRequest, slug: str) -> HttpResponse:
     """Who may do what here. A person is named exactly, so that names cannot be browsed."""
     base = access.knowledge_base_for(request.user, slug, role="owner")
-    form = MemberForm(request.POST or None, initial={"roles": [Membership.Role.VIEWER]})
+    form = MemberForm(sent(request), initial={"roles": [Membership.Role.VIEWER]})
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
         try:

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts.forms import add_errors, status_of
+from accounts.forms import add_errors, sent, status_of
 from documents import access, curating, uploading
 from documents.forms import DocumentForm
 from documents.models import Chunk, Document
@@ -124,7 +124,7 @@ def document(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     role: access.Role = "curator" if request.method == "POST" else "viewer"
     shown = access.document_for(request.user, pk, role=role)
     roles = access.roles_in(request.user, shown.knowledge_base)
-    form = DocumentForm(request.POST or None, instance=shown) if "curator" in roles else None
+    form = DocumentForm(sent(request), instance=shown) if "curator" in roles else None
     if request.method == "POST" and form is not None and form.is_valid():
         try:
             curating.update_document(actor=request.user, document=shown, changes=form.changes())

@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts.forms import add_errors, status_of
+from accounts.forms import add_errors, sent, status_of
 from documents import access, curating
 from documents.forms import ChunkForm
 
@@ -35,7 +35,7 @@ def passage(request: AuthenticatedRequest, pk: int) -> HttpResponse:
 def edit(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     """Change the text. The text as it was cut is kept and can be had back."""
     chunk = access.chunk_for(request.user, pk, role="curator")
-    form = ChunkForm(request.POST or None, initial={"text": chunk.text})
+    form = ChunkForm(sent(request), initial={"text": chunk.text})
     if request.method == "POST" and ("revert" in request.POST or form.is_valid()):
         text = chunk.generated_text if "revert" in request.POST else form.cleaned_data["text"]
         try:
