@@ -68,6 +68,13 @@ def test_the_language_chosen_on_the_page_is_kept(client: Client, alice: User) ->
     assert "登录" in page.content.decode()
 
 
+def test_each_language_is_offered_by_its_own_name(client: Client, alice: User) -> None:
+    for asked in ("en", "zh-hans"):
+        page = client.get(reverse("accounts:sign_in"), headers={"accept-language": asked})
+        offered = re.findall(r'name="language"[^>]*>([^<]*)<', page.content.decode())
+        assert offered == ["English", "简体中文"]
+
+
 @pytest.mark.parametrize("name", ["qa:home", "documents:bases", "accounts:password"])
 def test_a_page_in_chinese_holds_no_english(
     client: Client, alice: User, knowledge_base: KnowledgeBase, name: str
