@@ -172,11 +172,15 @@ def _readability_words(inputs: Mapping[str, Any]) -> str:
         "words_per_sentence": _("%(value).1f words per sentence"),
         "syllables_per_word": _("%(value).2f syllables per word"),
         "characters_per_sentence": _("%(value).1f characters per sentence"),
-        "rare_character_share": _("%(value).2f rare characters"),
+        "characters_per_clause": _("%(value).1f characters per clause"),
+        "rare_character_share": _("share of rare characters %(value).2f"),
+        "latin_share": _("share of Latin letters %(value).2f"),
         "flesch_reading_ease": _("Flesch reading ease %(value).0f"),
     }
     numbers = {key: value for key, value in inputs.items() if isinstance(value, int | float)}
     known = [words % {"value": numbers[key]} for key, words in names.items() if key in numbers]
+    if not known and ("words" in numbers or "characters" in numbers):
+        return _("too short to measure: neutral")
     return _(", ").join(known)
 
 
