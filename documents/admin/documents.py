@@ -103,6 +103,8 @@ class DocumentAdmin(CuratedAdmin):
             document=form.instance,
             groups=form.cleaned_data["visible_to_groups"],
         )
+        for formset in formsets:
+            self.save_formset(request, form, formset, change)
 
     @admin.action(description=_("Process again"))
     def reindex(self, request: HttpRequest, chosen: QuerySet[Document]) -> None:
