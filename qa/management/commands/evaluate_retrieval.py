@@ -17,6 +17,8 @@ from qa.evaluation import evaluate
 from qa.figures import markdown_report, text_table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from django.core.management.base import CommandParser
 
     from qa.figures import Figures
@@ -50,15 +52,24 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         folders = [options["folder"]] if options["folder"] else _sets_in(options["sets"])
         commit = current_commit()
-        measured = [self._measure(folder, commit, options) for folder in folders]
+        report = options["markdown"] or (settings.BASE_DIR / REPORT if options["sets"] else None)
+        measured: list[Figures] = []
+        for folder in folders:
+            measured.append(self._measure(folder, commit, options))
+            # After every set: an hour's figures are not lost with the last one.
+            self._record(measured, report, options)
+        if report:
+            self.stdout.write(f"Report written to {report}")
+
+    def _record(
+        self, measured: Sequence[Figures], report: Path | None, options: dict[str, Any]
+    ) -> None:
         if options["json"]:
             forms = {each.set_name: each.to_json() for each in measured}
             form = measured[0].to_json() if options["folder"] else forms
             _write(options["json"], json.dumps(form, indent=2, ensure_ascii=False) + "\n")
-        report = options["markdown"] or (settings.BASE_DIR / REPORT if options["sets"] else None)
         if report:
             _write(report, markdown_report(measured, command=_command_line(options)))
-            self.stdout.write(f"Report written to {report}")
 
     def _measure(self, folder: Path, commit: str, options: dict[str, Any]) -> Figures:
         try:
