@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from django.utils import timezone
 from redis import Redis
 
 from inference.errors import ModelUnavailable
@@ -360,48 +358,7 @@ def test_history_leaves_out_answers_built_on_documents_since_closed(ask: Ask, bo
     assert [message.role for message in after] == ["user"]
 
 
-# ---- the watchdog --------------------------------------------------------------------------------
-def silence(answer: Answer, **values: object) -> None:
-    long_ago = timezone.now() - claims.HEARTBEAT_EXPIRES - timedelta(seconds=1)
-    Answer.objects.filter(pk=answer.pk).update(
-        heartbeat_at=long_ago, started_at=long_ago, created_at=long_ago, **values
-    )
-
-
-def test_the_answer_of_a_lost_worker_is_tried_once_more(waiting: Answer) -> None:
-    assert claims.claim(waiting.pk) is not None
-    silence(waiting)
-    assert answering.release_expired_answers() == [waiting.pk]
-    answering.generate_answer(waiting.pk)
-    waiting.refresh_from_db()
-    assert waiting.state == State.DONE
-    assert waiting.attempt == 2
-
-
-def test_an_answer_that_lost_two_workers_fails(waiting: Answer, published: list[Event]) -> None:
-    silence(waiting, state=State.RUNNING, attempt=2)
-    assert answering.release_expired_answers() == []
-    waiting.refresh_from_db()
-    assert waiting.state == State.FAILED
-    assert waiting.error_code == "worker_lost"
-    assert published == [Failed("worker_lost")]
-
-
-def test_a_running_answer_with_a_heartbeat_is_left_alone(waiting: Answer) -> None:
-    assert claims.claim(waiting.pk) is not None
-    assert answering.release_expired_answers() == []
-    waiting.refresh_from_db()
-    assert waiting.state == State.RUNNING
-
-
-def test_an_answer_nobody_heard_of_is_named_once_a_minute(waiting: Answer) -> None:
-    assert answering.release_expired_answers() == []
-    silence(waiting)
-    Answer.objects.filter(pk=waiting.pk).update(heartbeat_at=None, started_at=None)
-    assert answering.release_expired_answers() == [waiting.pk]
-    assert answering.release_expired_answers() == []
-
-
+# ---- once more ----------------------------------------------------------------------------------
 def test_a_second_attempt_replaces_the_ranking_of_the_first(waiting: Answer) -> None:
     answering.generate_answer(waiting.pk)
     first = set(waiting.passages.values_list("pk", flat=True))

@@ -17,6 +17,8 @@ from qa.tasks import generate_answer
 from tests.integration.qa.conftest import QUESTION
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytest_django.fixtures import DjangoCaptureOnCommitCallbacks
 
     from accounts.models import User
@@ -282,7 +284,7 @@ def test_a_conversation_is_renamed_by_its_owner_only(
     assert conversation.title == "Sleep"
     with pytest.raises(QuestionRefused):
         chat.rename_conversation(bob, conversation, "   ")
-    changes = (
+    changes: tuple[Callable[[], None], ...] = (
         lambda: chat.rename_conversation(alice, conversation, "Mine"),
         lambda: chat.delete_conversation(alice, conversation),
         lambda: chat.restore_conversation(alice, conversation),

@@ -19,6 +19,7 @@ from tests.integration.qa.conftest import QUESTION, close_to_viewers, document_o
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from pytest_django import Settings as SettingsWrapper
 
     from accounts.models import User
 
@@ -194,10 +195,10 @@ def test_an_embedder_that_reads_the_language_is_used(indexed: KnowledgeBase, bob
 
 
 def test_a_knowledge_base_without_vectors_is_searched_by_words_beside_one_with(
-    indexed: KnowledgeBase, bob: User, settings: pytest.FixtureRequest
+    indexed: KnowledgeBase, bob: User, settings: SettingsWrapper
 ) -> None:
     other = KnowledgeBase.objects.create(name="Other", slug="other", visibility="signed_in")
-    settings.RAGSITE_EMBEDDER = "none"  # type: ignore[attr-defined]
+    settings.RAGSITE_EMBEDDER = "none"
     index_passages(other, [("nap", "Naps", "A short nap can help you sleep better at night.")])
     recalled = PostgresRetriever(bob, [indexed, other], FakeEmbedder()).recall(QUESTION, 30)
     assert recalled.reasons == ("dense_no_space",)

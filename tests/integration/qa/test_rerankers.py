@@ -13,7 +13,7 @@ from qa.rerankers import ensure_profiles, reranker_for
 from qa.types import FactorWeights
 
 if TYPE_CHECKING:
-    from pytest_django.fixtures import SettingsWrapper
+    from pytest_django import Settings as SettingsWrapper
 
     from documents.models import KnowledgeBase
 

@@ -72,7 +72,7 @@ async def test_a_forged_position_means_the_start(redis_client: redis.Redis, afte
 
 async def test_a_stream_is_bounded_in_time(redis_client: redis.Redis) -> None:
     publish_all(Token("a"))
-    assert 0 < int(redis_client.ttl(f"answer:{ANSWER}")) <= streams.EXPIRE_S  # type: ignore[arg-type]
+    assert 0 < int(redis_client.ttl(f"answer:{ANSWER}")) <= streams.EXPIRE_S
 
 
 async def test_what_an_earlier_attempt_said_can_be_dropped(redis_client: redis.Redis) -> None:
