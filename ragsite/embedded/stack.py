@@ -19,7 +19,7 @@ from ragsite.embedded.postgres import PostgresServer
 from ragsite.embedded.preflight import GIGABYTE, disk_problem, port_problem, python_problem
 from ragsite.embedded.problems import StackError
 from ragsite.embedded.redis import RedisServer
-from ragsite.embedded.supervisor import StopRequested, Supervisor
+from ragsite.embedded.supervisor import WATCH_EVERY_S, StopRequested, Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -131,18 +131,14 @@ def _start_all(plan: Plan, console: Console, supervisor: Supervisor) -> None:
     _start_servers(layout, supervisor)
     console.say("Preparing the database, static files and translations.")
     supervisor.run_python("prepare", commands.prepare())
-    console.say("Starting the web server, two workers and the scheduler.")
-    supervisor.start_python("web", commands.web(plan.host, plan.port))
+    console.say("Starting the web server.")
+    _start_web(plan, supervisor)
+    # After the pages are there: loading models takes both cores of a small machine for a while.
+    console.say(f"Pages are served at {plan.address} - starting two workers and the scheduler.")
     supervisor.start_python("answers", commands.answers_worker())
     supervisor.start_python("ingest", commands.ingest_worker())
     layout.beat_schedule.parent.mkdir(parents=True, exist_ok=True)
     supervisor.start_python("beat", commands.beat(str(layout.beat_schedule)))
-    deadline = time.monotonic() + WEB_LIMIT_S
-    supervisor.wait_until(lambda: _web_answers(plan) or time.monotonic() > deadline)
-    if not _web_answers(plan):
-        message = f"The web server did not answer within {WEB_LIMIT_S:.0f} seconds."
-        raise StackError(message)
-    console.say(f"Pages are served at {plan.address}; models load until questions are answered.")
     supervisor.run_python("welcome", plan.welcome)
 
 
@@ -159,6 +155,17 @@ def _start_servers(layout: StateLayout, supervisor: Supervisor) -> None:
         running = supervisor.start(broker.program())
         broker.wait_until_ready(supervisor.keeps_going(running))
         supervisor.check()
+
+
+def _start_web(plan: Plan, supervisor: Supervisor) -> None:
+    supervisor.start_python("web", commands.web(plan.host, plan.port))
+    deadline = time.monotonic() + WEB_LIMIT_S
+    while not _web_answers(plan):
+        supervisor.check()
+        if time.monotonic() > deadline:
+            message = f"The web server did not answer within {WEB_LIMIT_S:.0f} seconds."
+            raise StackError(message)
+        time.sleep(WATCH_EVERY_S)
 
 
 def _web_answers(plan: Plan) -> bool:
