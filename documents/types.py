@@ -37,7 +37,7 @@ class Block:
     start: int
     end: int
     heading_path: tuple[str, ...] = ()
-    """Titles of the sections around the block, outermost first; a heading lists its parents only."""
+    """Titles of the sections around the block, outermost first; of a heading, its parents."""
     level: int = 0
     """1 to 6 for a heading, else 0."""
     page: int | None = None
@@ -66,12 +66,12 @@ class ChunkRecipe:
     max_tokens: int = 180
     overlap_tokens: int = 24
     generation: int = 1
-    """``chunking.CHUNKING_GENERATION`` at the time: raised when the same input gives other chunks."""
+    """``chunking.CHUNKING_GENERATION``: raised when the same input gives other chunks."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkDraft:
-    """A passage before it is stored. ``text == document.text[start:end]``, offsets in characters."""
+    """A passage before it is stored. ``text == document.text[start:end]``, in characters."""
 
     ordinal: int
     text: str
@@ -107,7 +107,7 @@ class DenseHit:
 
 @dataclass(frozen=True, slots=True)
 class LexicalHit:
-    """A chunk found by term search. ``share`` is the score over the highest possible one, [0, 1]."""
+    """A chunk found by term search. ``share`` is its score over the highest possible, [0, 1]."""
 
     chunk_id: int
     document_id: int

@@ -22,14 +22,20 @@ from playwright.sync_api import sync_playwright
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+    from playwright.sync_api import (
+        Browser,
+        BrowserContext,
+        ConsoleMessage,
+        Page,
+        ViewportSize,
+    )
 
 ROOT = Path(__file__).resolve().parents[2]
 START_LIMIT_S = 120
 FLAGS = ["--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 PASSWORD = "plain sailing on tuesday"
-WIDE = {"width": 1280, "height": 860}
-PHONE = {"width": 390, "height": 844}
+WIDE: ViewportSize = {"width": 1280, "height": 860}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 
 
 @dataclass(frozen=True, slots=True)

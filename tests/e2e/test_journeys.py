@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -13,9 +13,11 @@ from tests.e2e.conftest import PASSWORD, PHONE, ROOT, WIDE, Stack
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from playwright.sync_api import Browser, BrowserContext
+    from playwright.sync_api import Browser, BrowserContext, ViewportSize
 
 pytestmark = pytest.mark.e2e
+
+Scheme = Literal["light", "dark"]
 
 SAMPLES = ROOT / "samples"
 QUESTION = "How can I sleep better?"
@@ -232,7 +234,7 @@ PAGES = ["/", "/knowledge-bases/", "/knowledge-bases/health/", "/review/", "/peo
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
 def test_no_page_is_wider_than_the_screen(
-    browser: Browser, installed: Stack, pictures: Path, size: dict[str, int], scheme: str
+    browser: Browser, installed: Stack, pictures: Path, size: ViewportSize, scheme: Scheme
 ) -> None:
     context = browser.new_context(
         base_url=installed.address, viewport=size, color_scheme=scheme, locale="en"

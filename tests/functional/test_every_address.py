@@ -61,13 +61,13 @@ class World:
 
     def arguments(self, name: str, converters: Any) -> list[object]:
         """What to put into the address called ``name``."""
-        by_name = {
+        by_name: dict[str, list[object]] = {
             "documents:member": [self.base.slug, self.membership.pk],
             "qa:review_citation": [self.answered.citation.pk],
             "qa:review_source": [self.answered.passages[0].pk],
         }
         if name in by_name:
-            return list(by_name[name])
+            return by_name[name]
         if not converters:
             return []
         if "slug" in converters:
