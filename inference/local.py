@@ -6,6 +6,7 @@ their recipe or card without paying for torch.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from contextlib import contextmanager
@@ -51,10 +52,11 @@ def cpu_runs_bf16() -> bool:
 
 def silence_libraries() -> None:
     """No progress bars and no reports of new weights in our log; failures still raise."""
-    from transformers.utils import logging
+    from transformers.utils import logging as transformers_logging
 
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
 
 
 def prepare(network: Any) -> LocalModel:

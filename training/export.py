@@ -105,6 +105,8 @@ def export(checkpoint: Path, folder: Path, revision: str) -> float:
         deviation = float(np.abs(probe_scores(read_tensors(weights)) - before).max())
         if deviation <= LARGEST_DEVIATION:
             break
+    # The library writes a file that only its owner may read; this one is for everybody.
+    weights.chmod(0o644)
     config = {
         "format": FORMAT,
         "card": {
