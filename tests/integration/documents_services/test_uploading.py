@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.conf import settings
+from django.core.files import File
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
@@ -18,10 +20,10 @@ from documents.uploading import UploadRefused
 from tests.integration.documents_services.conftest import SLEEP, file_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from pytest_django.fixtures import DjangoCaptureOnCommitCallbacks, SettingsWrapper
+    from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
     from accounts.models import User
 
@@ -29,7 +31,7 @@ State = DocumentVersion.State
 
 
 @pytest.fixture(autouse=True)
-def media(settings: SettingsWrapper, tmp_path: Path) -> Iterator[Path]:
+def media(settings: Settings, tmp_path: Path) -> Path:
     settings.MEDIA_ROOT = tmp_path
     return tmp_path
 
@@ -151,7 +153,7 @@ def test_a_bad_file_is_refused_with_its_own_sentence_and_leaves_nothing(
 
 
 def test_a_file_over_the_limit_is_refused_and_the_limit_is_named(
-    alice: User, knowledge_base: KnowledgeBase, settings: SettingsWrapper
+    alice: User, knowledge_base: KnowledgeBase, settings: Settings
 ) -> None:
     settings.RAGSITE_MAX_UPLOAD_MB = 1
     with pytest.raises(UploadRefused, match="1 megabyte,"):
@@ -159,7 +161,8 @@ def test_a_file_over_the_limit_is_refused_and_the_limit_is_named(
             actor=alice, knowledge_base=knowledge_base, file=file_of(b"a" * (1024 * 1024 + 1))
         )
     exactly = file_of(b"a" * 1024 * 1024)
-    assert uploading.upload(actor=alice, knowledge_base=knowledge_base, file=exactly).document
+    uploading.upload(actor=alice, knowledge_base=knowledge_base, file=exactly)
+    assert Document.objects.count() == 1
 
 
 def test_a_failing_transaction_takes_the_stored_file_with_it(
@@ -245,9 +248,7 @@ def test_retrying_a_knowledge_base_takes_only_what_stopped_and_is_still_there(
 def test_names_with_folders_in_them_do_not_leave_ours(
     alice: User, knowledge_base: KnowledgeBase, media: Path
 ) -> None:
-    file = file_of(SLEEP)
-    file.file.name = "../../etc/passwd.md"
-    file._name = "../../etc/passwd.md"
+    file = File(io.BytesIO(SLEEP.encode()), name="../../etc/passwd.md")
     outcome = uploading.upload(actor=alice, knowledge_base=knowledge_base, file=file)
     assert outcome.version.filename == "passwd.md"
     (path,) = stored(media)
