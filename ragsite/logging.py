@@ -142,6 +142,7 @@ def logging_settings(*, level: str, as_json: bool) -> dict[str, Any]:
             "uvicorn.access": {"level": "WARNING"},
             "celery.worker.strategy": {"level": "WARNING"},
             "celery.app.trace": {"level": "WARNING"},
+            "celery.worker.request": {"level": "WARNING"},
             "celery.beat": {"level": "WARNING"},
             "httpx": {"level": "WARNING"},
             "sentence_transformers": {"level": "WARNING"},
