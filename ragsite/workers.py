@@ -47,16 +47,18 @@ class Heartbeat:
     def _run(self) -> None:
         failing = False
         while True:
+            # Read once: what is told last must be what ends the loop.
+            state = self._state
             try:
                 with connect() as client:
-                    record_worker(client, self.queue, self._state)
+                    record_worker(client, self.queue, state)
             except redis.RedisError:
                 if not failing:
                     logger.warning("worker.heartbeat.failed", extra={"queue": self.queue})
                 failing = True
             else:
                 failing = False
-            if self._state == "down":
+            if state == "down":
                 return
             self._changed.wait(HEARTBEAT_EVERY_S)
             self._changed.clear()

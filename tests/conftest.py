@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import redis
 from django.conf import settings
+from django.utils import translation
 from filelock import FileLock
 
 from accounts.models import User
@@ -112,6 +113,14 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", connect_here)
+
+
+@pytest.fixture(autouse=True)
+def _in_english() -> Iterator[None]:
+    """A page served in another language leaves it active in the thread; no test inherits it."""
+    translation.activate("en")
+    yield
+    translation.deactivate()
 
 
 # ---- background work -----------------------------------------------------------------------------
