@@ -46,7 +46,7 @@ class Stack:
     token: str
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """``python -m ragsite.embedded serve`` on a folder of its own, with the real small models."""
     state = tmp_path_factory.mktemp("stack")
@@ -109,7 +109,8 @@ def _free_port() -> int:
         return port
 
 
-@pytest.fixture(scope="session")
+# Of the module, not the run: no asynchronous test can run in this thread beside its loop.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     path = os.environ.get("PLAYWRIGHT_CHROMIUM") or shutil.which("chromium")
     with sync_playwright() as playwright:
@@ -121,7 +122,7 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def complaints() -> list[str]:
     """What browsers said about the pages: script errors and breaches of the content policy."""
     return []
@@ -148,7 +149,7 @@ def _note(message: ConsoleMessage, complaints: list[str]) -> None:
         complaints.append(message.text)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def pictures() -> Path:
     """Where screenshots go; ``RAGSITE_PICTURES`` keeps them, as for the README."""
     folder = Path(os.environ.get("RAGSITE_PICTURES") or ROOT / "var" / "pictures")

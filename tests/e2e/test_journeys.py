@@ -25,7 +25,7 @@ READY_LIMIT_MS = 180_000
 ANSWER_LIMIT_MS = 60_000
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def installed(browser: Browser, stack: Stack) -> Stack:
     """The first run, through the browser: administrator, knowledge base, documents."""
     context = browser.new_context(base_url=stack.address, viewport=WIDE, locale="en")
@@ -50,7 +50,7 @@ def installed(browser: Browser, stack: Stack) -> Stack:
 
 def _fill_setup(page: Page, token: str) -> None:
     page.get_by_label(re.compile("token", re.IGNORECASE)).fill(token)
-    page.get_by_label("Name", exact=True).fill("admin")
+    page.get_by_label("Your name to sign in with").fill("admin")
     for field in page.locator("input[type=password]").all():
         if not field.input_value():
             field.fill(PASSWORD)
