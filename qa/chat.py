@@ -102,7 +102,9 @@ def ask(
             Conversation.objects.filter(pk=conversation.pk).update(updated_at=now)
         conversation.knowledge_bases.set(chosen)
         question = Question.objects.create(conversation=conversation, text=question_text)
-        answer = _create_answer(question, chosen, kind=Answer.Kind.FIRST, with_rerank=with_rerank)
+        answer = _create_answer(
+            question, chosen, kind=Answer.Kind.FIRST, with_rerank=with_rerank, enqueue=enqueue
+        )
         record(actor, "question.ask", question, answer=answer.pk)
     return answer
 

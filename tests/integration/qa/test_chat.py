@@ -44,6 +44,28 @@ def test_a_first_question_begins_a_conversation_titled_after_it(
     assert answer.state == Answer.State.PENDING
 
 
+@pytest.mark.parametrize(("enqueue", "told"), [(True, 1), (False, 0)])
+def test_a_worker_is_told_unless_the_caller_makes_the_answer_itself(
+    knowledge_base: KnowledgeBase,
+    bob: User,
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+    enqueue: bool,  # noqa: FBT001
+    told: int,
+) -> None:
+    calls: list[object] = []
+    monkeypatch.setattr(generate_answer, "apply_async", lambda *args, **kwargs: calls.append(args))
+    with django_capture_on_commit_callbacks(execute=True):
+        chat.ask(
+            actor=bob,
+            conversation=None,
+            knowledge_bases=[knowledge_base],
+            text=QUESTION,
+            enqueue=enqueue,
+        )
+    assert len(calls) == told
+
+
 def test_a_long_question_makes_a_short_title(knowledge_base: KnowledgeBase, bob: User) -> None:
     title = ask_in(knowledge_base, bob, "why " * 100).question.conversation.title
     assert len(title) <= chat.TITLE_LENGTH
