@@ -47,6 +47,11 @@ ones), but milder. The right bias differs from set to set, and a floor that is t
 answer that is there, so all but the weakest twentieth of what answers passes the floor of 0.15.
 """
 
+PRIOR_SHIFT = 2.0
+"""Added to the logit of a reranker's own calibration. Those are fitted on lists in which one
+passage in thirty is labelled as the answer, though others answer too; where people have graded
+whole lists it is rather one in five. ``ln((1/4) / (1/29))`` is the difference in log-odds, 2.0."""
+
 NEUTRAL = 0.5
 """The value of a factor that nothing is known about: neither praise nor blame."""
 
@@ -90,7 +95,8 @@ def relevance(
         return _clamp(rerank), {"method": "probability", "signals": {"rerank": rerank}}
     own = _usable(card.calibrations if card is not None else (), signals)
     if own is not None:
-        return _calibrated(own, signals, "calibrated")
+        shift = PRIOR_SHIFT if rerank is not None else 0.0
+        return _calibrated(own, signals, "calibrated", prior_shift=shift)
     if rerank is not None:
         return _calibrated(Calibration({"rerank": 1.0}, 0.0), signals, "uncalibrated")
     fallback = _usable(FIRST_STAGE_CALIBRATIONS, signals)
@@ -212,15 +218,21 @@ def _usable(
     return max(usable, key=lambda calibration: len(calibration.weights), default=None)
 
 
-def _calibrated(calibration: Calibration, signals: Mapping[Signal, float], method: str) -> Scored:
-    logit = calibration.bias + sum(
-        weight * signals[signal] for signal, weight in calibration.weights.items()
-    )
+def _calibrated(
+    calibration: Calibration,
+    signals: Mapping[Signal, float],
+    method: str,
+    *,
+    prior_shift: float = 0.0,
+) -> Scored:
+    weighed = (weight * signals[signal] for signal, weight in calibration.weights.items())
+    logit = calibration.bias + prior_shift + sum(weighed)
     inputs: Inputs = {
         "method": method,
         "signals": dict(signals),
         "weights": dict(calibration.weights),
         "bias": calibration.bias,
+        "prior_shift": prior_shift,
         "logit": logit,
     }
     return _sigmoid(logit), inputs

@@ -15,6 +15,7 @@ from inference.ports import Calibration, RerankerCard
 from qa.scoring import (
     FIRST_STAGE_CALIBRATIONS,
     PRESETS,
+    PRIOR_SHIFT,
     blend,
     completeness,
     explain,
@@ -62,15 +63,15 @@ def term(word: str, idf: float) -> QuestionTerm:
 class TestRelevance:
     def test_the_calibration_that_reads_most_signals_is_used(self) -> None:
         value, inputs = relevance(CARD, rerank=2.0, cosine=0.5, lexical=0.25)
-        assert value == pytest.approx(sigmoid(0.5 * 2 + 3 * 0.5 + 2 * 0.25 - 3))
+        assert value == pytest.approx(sigmoid(0.5 * 2 + 3 * 0.5 + 2 * 0.25 - 3 + PRIOR_SHIFT))
         assert inputs["method"] == "calibrated"
         assert inputs["bias"] == -3.0
 
     def test_a_missing_signal_falls_to_the_calibration_without_it(self) -> None:
         value, _ = relevance(CARD, rerank=2.0, cosine=0.5, lexical=None)
-        assert value == pytest.approx(sigmoid(0.5 * 2 + 4 * 0.5 - 2))
+        assert value == pytest.approx(sigmoid(0.5 * 2 + 4 * 0.5 - 2 + PRIOR_SHIFT))
         value, _ = relevance(CARD, rerank=2.0, cosine=None, lexical=0.9)
-        assert value == pytest.approx(sigmoid(2.0 - 1))
+        assert value == pytest.approx(sigmoid(2.0 - 1 + PRIOR_SHIFT))
 
     def test_a_card_may_calibrate_the_first_stage_for_when_it_does_not_run(self) -> None:
         value, _ = relevance(CARD, rerank=None, cosine=0.5, lexical=0.25)
@@ -98,6 +99,10 @@ class TestRelevance:
         assert relevance(None, rerank=None, cosine=0.6, lexical=0.5)[0] > 0.85
         assert relevance(None, rerank=None, cosine=0.2, lexical=0.1)[0] < 0.1
 
+    def test_the_prior_shift_takes_one_in_thirty_to_one_in_five(self) -> None:
+        odds = (1 / 29) * math.exp(PRIOR_SHIFT)
+        assert odds / (1 + odds) == pytest.approx(1 / 5, abs=0.01)
+
     def test_no_signal_at_all_gives_nothing(self) -> None:
         assert relevance(CARD, rerank=None, cosine=None, lexical=None)[0] == 0.0
 
@@ -118,9 +123,8 @@ class TestRelevance:
         if stored["method"] == "no_signal":
             assert value == 0.0
             return
-        logit = stored["bias"] + sum(
-            weight * stored["signals"][name] for name, weight in stored["weights"].items()
-        )
+        logit = stored["bias"] + stored["prior_shift"]
+        logit += sum(weight * stored["signals"][name] for name, weight in stored["weights"].items())
         assert value == pytest.approx(sigmoid(max(-700, logit)))
 
     def test_every_set_of_first_stage_signals_has_a_calibration(self) -> None:
