@@ -109,14 +109,22 @@ def sparse_literal(weights: Mapping[int, float]) -> str:
     return f"{{{entries}}}/{TERM_DIMENSIONS}"
 
 
-def vector_literal(tokens: Iterable[str]) -> str:
-    """The text form of a ``tsvector`` of the tokens, without positions."""
-    return " ".join(quoted(token) for token in sorted(set(tokens)))
+def vector_literal(tokens: Iterable[str], generation_id: int) -> str:
+    """The text form of a passage's ``tsvector``: its tokens and the mark of its generation."""
+    return " ".join(quoted(token) for token in sorted({*tokens, _mark(generation_id)}))
 
 
-def any_of_literal(tokens: Iterable[str]) -> str:
-    """The text form of a ``tsquery`` that matches any of the tokens."""
-    return " | ".join(quoted(token) for token in tokens)
+def any_of_literal(tokens: Iterable[str], generation_ids: Iterable[int]) -> str:
+    """The text form of a ``tsquery``: any of the tokens, in a passage of any of the generations."""
+    marks = " | ".join(quoted(_mark(pk)) for pk in generation_ids)
+    return f"({marks}) & ({' | '.join(quoted(token) for token in tokens)})"
+
+
+def _mark(generation_id: int) -> str:
+    """What no token looks like. By it the term index finds passages of one knowledge base only,
+    so that a search costs no more when others grow.
+    """
+    return f"#{generation_id}"
 
 
 def quoted(token: str) -> str:

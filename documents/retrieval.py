@@ -267,7 +267,7 @@ def _best_by_terms(
         **scope.parameters,
         "weights": sparse_literal(weights),
         "generations": scope.generation_ids,
-        "required": any_of_literal(term.token for term in required),
+        "required": any_of_literal((term.token for term in required), scope.generation_ids),
         "pool": POOL * limit,
         "limit": limit,
     }

@@ -221,7 +221,7 @@ def store_terms(chunk: Chunk, passage: Passage) -> bool:
                 passage.length,
                 sparse_literal(weights),
                 json.dumps(frequencies),
-                vector_literal(passage.terms),
+                vector_literal(passage.terms, chunk.generation_id),
                 chunk.pk,
                 chunk.text,
             ],
@@ -320,7 +320,7 @@ def _chunk_row(
         passage.length,
         sparse_literal(_weights(weighing, frequencies, passage.length)),
         Jsonb(frequencies),
-        vector_literal(passage.terms),
+        vector_literal(passage.terms, generation.pk),
     )
 
 

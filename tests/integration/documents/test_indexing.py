@@ -61,7 +61,7 @@ class EnglishEmbedder(FakeEmbedder):
             provider="fake", model="english", revision="1", dimension=384, languages=("en",)
         )
 
-    def embed_passages(self, texts: object) -> np.ndarray:  # type: ignore[override,type-arg]
+    def embed_passages(self, texts: object) -> np.ndarray:
         self.texts.extend(texts)  # type: ignore[arg-type]
         return super().embed_passages(texts)  # type: ignore[arg-type]
 
@@ -71,7 +71,7 @@ class FailingEmbedder(FakeEmbedder):
         super().__init__()
         self.error = error
 
-    def embed_passages(self, texts: object) -> np.ndarray:  # type: ignore[override,type-arg]
+    def embed_passages(self, texts: object) -> np.ndarray:
         raise self.error
 
 
@@ -281,7 +281,7 @@ def test_a_worker_given_up_for_dead_changes_nothing(
     version = waiting(GUIDE)
 
     class Overtaken(FakeEmbedder):
-        def embed_passages(self, texts: object) -> np.ndarray:  # type: ignore[override,type-arg]
+        def embed_passages(self, texts: object) -> np.ndarray:
             DocumentVersion.objects.update(attempt=2, worker="another")
             return super().embed_passages(texts)  # type: ignore[arg-type]
 
@@ -351,7 +351,7 @@ def test_vectors_that_are_no_numbers_are_refused(
     waiting: MakeVersion, use_embedder: Callable[[object], None]
 ) -> None:
     class Nan(FakeEmbedder):
-        def embed_passages(self, texts: object) -> np.ndarray:  # type: ignore[override,type-arg]
+        def embed_passages(self, texts: object) -> np.ndarray:
             return super().embed_passages(texts) * np.float32("nan")  # type: ignore[arg-type]
 
     version = waiting(GUIDE)
@@ -400,6 +400,7 @@ def test_another_model_does_not_mix_its_vectors_with_the_old_ones(
     knowledge_base.refresh_from_db()
     assert knowledge_base.active_generation is not None
     space = knowledge_base.active_generation.space
+    assert space is not None
     assert set(ChunkEmbedding.objects.values_list("space", flat=True)) == {space.pk}
     assert second.state == State.READY
     assert not ChunkEmbedding.objects.filter(chunk__version=second).exists()
@@ -428,7 +429,7 @@ def test_an_edit_made_while_the_document_is_indexed_is_not_lost(
     class Interrupted(FakeEmbedder):
         calls = 0
 
-        def embed_passages(self, texts: object) -> np.ndarray:  # type: ignore[override,type-arg]
+        def embed_passages(self, texts: object) -> np.ndarray:
             self.calls += 1
             if self.calls == 1:
                 chunk = version.chunks.order_by("ordinal").first()

@@ -4,6 +4,8 @@ import math
 from typing import TYPE_CHECKING
 
 import pytest
+from django.db import connection
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -80,19 +82,27 @@ def test_a_token_keeps_its_id_and_only_new_ones_use_ids_up() -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize("token", ["it's", "back\\slash", "'", "a & b | !c", "日本"])
 def test_any_token_is_matched_literally(token: str) -> None:
-    from django.db import connection
-
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT %s::tsvector @@ %s::tsquery, %s::tsvector @@ %s::tsquery",
             [
-                lexicon.vector_literal([token, "other"]),
-                lexicon.any_of_literal([token]),
-                lexicon.vector_literal(["other"]),
-                lexicon.any_of_literal([token]),
+                lexicon.vector_literal([token, "other"], 7),
+                lexicon.any_of_literal([token], [3, 7]),
+                lexicon.vector_literal(["other"], 7),
+                lexicon.any_of_literal([token], [3, 7]),
             ],
         )
         assert cursor.fetchone() == (True, False)
+
+
+@pytest.mark.django_db
+def test_passages_of_another_generation_do_not_match() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT %s::tsvector @@ %s::tsquery",
+            [lexicon.vector_literal(["tea"], 17), lexicon.any_of_literal(["tea"], [1, 7])],
+        )
+        assert cursor.fetchone() == (False,)
 
 
 def test_statistics_count_each_passage_once_per_term(
@@ -175,7 +185,7 @@ def test_a_small_change_is_counted_once_the_count_is_old(
     Chunk.objects.filter(generation=generation, text="passage number 7").update(is_enabled=False)
     assert lexicon.stale_generations() == []
     IndexGeneration.objects.filter(pk=generation.pk).update(
-        statistics_at=generation.statistics_at - lexicon.REFRESH_AFTER * 2
+        statistics_at=timezone.now() - lexicon.REFRESH_AFTER * 2
     )
     assert lexicon.stale_generations() == [generation.pk]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from django.utils import timezone
 
-from documents import tasks
+from documents import lexicon, tasks
 from documents.models import DocumentVersion, IndexGeneration
 
 if TYPE_CHECKING:
@@ -61,10 +61,13 @@ def test_refreshing_counts_what_is_stale_and_nothing_else(
 ) -> None:
     IndexGeneration.objects.update(chunk_count=3)
     counted: list[int] = []
-    count = tasks.lexicon.rebuild_statistics
-    monkeypatch.setattr(
-        tasks.lexicon, "rebuild_statistics", lambda pk: (counted.append(pk), count(pk))
-    )
+    rebuild = lexicon.rebuild_statistics
+
+    def noted(generation_id: int) -> None:
+        counted.append(generation_id)
+        rebuild(generation_id)
+
+    monkeypatch.setattr(lexicon, "rebuild_statistics", noted)
     for _ in range(2):
         with run_tasks():
             tasks.refresh_statistics.delay()
