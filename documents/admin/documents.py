@@ -11,10 +11,15 @@ from django.db.models import OuterRef, Subquery
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
-from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminURLInputWidget
+from unfold.widgets import (
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldAdminURLInputWidget,
+)
 
 from documents import curating, uploading
 from documents.admin.curated import CuratedAdmin, ReadOnlyInline, actor_of
+from documents.forms import TagsField
 from documents.models import Chunk, Document, DocumentVersion, ProcessingStage
 from documents.problems import explain
 
@@ -28,6 +33,13 @@ PREVIEW_CHARACTERS = 120
 
 
 class DocumentAdminForm(forms.ModelForm[Document]):
+    tags = TagsField(
+        label=_("Tags"),
+        required=False,
+        max_length=900,
+        help_text=_("With commas between them."),
+        widget=UnfoldAdminTextInputWidget(),
+    )
     source_url = forms.URLField(
         label=_("Web address of the original"),
         required=False,
@@ -76,7 +88,6 @@ class DocumentAdmin(CuratedAdmin):
     )
     readonly_fields = ("knowledge_base", "is_enabled", "created_by", "created_at")
     autocomplete_fields = ("superseded_by",)
-    filter_horizontal = ("visible_to_groups",)
     inlines = (VersionInline,)
     actions = ("reindex", "enable", "disable", "delete_documents")
 
