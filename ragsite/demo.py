@@ -30,7 +30,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KNOWLEDGE_BASE = "health"
-QUESTION = "How can I sleep better?"
+QUESTION = "What fruit can someone with diabetes eat?"
+EXAMPLES = [
+    QUESTION,
+    "How can I sleep better?",
+    "What are the latest 2025 diabetes treatment guidelines?",
+    "Why do I snore at night?",
+    "怎样才能改善睡眠质量？",
+    "糖尿病人可以吃哪些水果？",
+]
+"""Offered to people who have not asked yet: lay and technical texts fit each."""
 ROLES: dict[str, tuple[str, ...]] = {
     "asker": (),
     "curator": (Role.CURATOR.value,),
@@ -104,6 +113,7 @@ def create_knowledge_base() -> KnowledgeBase:
             name="Health",
             description="Articles for patients and abstracts of studies on the same subjects.",
             visibility=KnowledgeBase.Visibility.SIGNED_IN,
+            suggested_questions=EXAMPLES,
         )
         roles = (
             (curator, [Membership.Role.OWNER, Membership.Role.CURATOR]),
