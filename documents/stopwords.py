@@ -25,7 +25,7 @@ ENGLISH_STOP_WORDS = _words(
     through thus to too u until up upon us use used uses using usually ve very via want was wasn
     we well were weren what whatever when whenever where whether which while who whom whose why
     will with within without won would wouldn yes yet you your yours yourself yourselves
-    best way ways good explain describe mean means called
+    best better way ways good explain describe mean means called
     """
 )
 
