@@ -146,7 +146,9 @@ def edit_chunk(*, actor: User, chunk: Chunk, text: str) -> bool:
         is_edited = text != locked.generated_text.strip()
         locked.text = text if is_edited else locked.generated_text
         locked.is_edited = is_edited
-        locked.save(update_fields=["text", "is_edited"])
+        # The mark stands until a worker has done its part, so that a lost message is rung again.
+        locked.is_stale = True
+        locked.save(update_fields=["text", "is_edited", "is_stale"])
         _say(actor, locked, edited_text=locked.text if is_edited else "")
         record(
             actor,

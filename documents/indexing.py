@@ -58,11 +58,12 @@ if TYPE_CHECKING:
     from documents.types import ParsedDocument
     from inference.ports import Embedder
 
-__all__ = ["index_document", "index_passages", "reindex_chunk"]
+__all__ = ["index_document", "index_passages", "reindex_chunk", "stale_chunks"]
 
 logger = logging.getLogger(__name__)
 
 CANCELLATION_CHECK_S = 2.0
+STALE_AT_ONCE = 200
 _TITLE_LENGTH = 300
 
 
@@ -121,6 +122,15 @@ def reindex_chunk(chunk_id: int) -> None:
         embedder = embedder_of(stored.generation, get_embedder())
         (vector,) = vectors_of(embedder, [passage])
         store_vector(stored, vector)
+        Chunk.objects.filter(pk=chunk_id, text=stored.text).update(is_stale=False)
+
+
+def stale_chunks() -> list[int]:
+    """Edited passages whose message was lost; none while a worker is busy and may come to them."""
+    if DocumentVersion.objects.filter(state__in=DocumentVersion.RUNNING).exists():
+        return []
+    stale = Chunk.objects.filter(is_stale=True).order_by("pk").values_list("pk", flat=True)
+    return list(stale[:STALE_AT_ONCE])
 
 
 def _process(held: Claim) -> int | None:

@@ -414,6 +414,9 @@ class Chunk(models.Model):
     readability_inputs = models.JSONField(default=dict, blank=True)
     is_enabled = models.BooleanField(_("enabled"), default=True)
     is_edited = models.BooleanField(_("edited"), default=False)
+    is_stale = models.BooleanField(
+        default=False, db_default=False, help_text=_("Edited, and not weighed and embedded since.")
+    )
     term_count = models.PositiveIntegerField(default=0)
     term_weights = SparseVectorField(dimensions=TERM_DIMENSIONS, null=True, blank=True)
     term_frequencies = models.JSONField(default=dict, blank=True)
@@ -432,6 +435,7 @@ class Chunk(models.Model):
         indexes = [
             GinIndex(fields=["term_vector"], name="chunk_term_vector_gin", fastupdate=False),
             models.Index(fields=["document", "generation"], name="chunk_document_generation"),
+            models.Index(fields=["id"], condition=Q(is_stale=True), name="chunk_stale"),
         ]
 
     def __str__(self) -> str:

@@ -55,3 +55,5 @@ def requeue_expired() -> None:
     claims.give_up_lost()
     for version_id in claims.unheard():
         process_document.delay(version_id)
+    for chunk_id in indexing.stale_chunks():
+        reindex_chunk.delay(chunk_id)

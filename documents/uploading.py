@@ -150,7 +150,7 @@ def _check(file: File[bytes]) -> _Checked:
     filename = PurePath(file.name or "").name[-_FILENAME_LENGTH:]
     size = file.size
     if not size:
-        raise UploadRefused("empty", str(explain("empty").sentence))
+        raise _refusal("empty")
     limit = settings.RAGSITE_MAX_UPLOAD_MB
     if size > limit * 1024 * 1024:
         raise UploadRefused(
@@ -167,11 +167,16 @@ def _check(file: File[bytes]) -> _Checked:
     try:
         media_type = detect_media_type(filename, head)
     except ParseError as error:
-        raise UploadRefused(error.code, str(explain(error.code).sentence)) from error
+        raise _refusal(error.code) from error
     file.seek(0)
     sha256 = sha256_of(file)
     file.seek(0)
     return _Checked(filename=filename, media_type=media_type, size=size, sha256=sha256)
+
+
+def _refusal(code: str) -> UploadRefused:
+    problem = explain(code)
+    return UploadRefused(code, f"{problem.sentence} {problem.remedy}")
 
 
 def _lock_bytes(base: KnowledgeBase, sha256: str) -> None:
@@ -213,7 +218,7 @@ def _store(
         version.original.save(stored_as, file, save=False)
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise UploadRefused("disk_full", str(explain("disk_full").sentence)) from error
+            raise _refusal("disk_full") from error
         raise
     undo.callback(version.original.delete, save=False)
     version.save(force_insert=True)

@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 
 from accounts.models import AuditEvent
-from documents import curating, indexing, uploading
+from documents import curating, indexing, tasks, uploading
 from documents.models import Chunk, ChunkCuration, Document, KnowledgeBase
 from documents.retrieval import search_lexical
 
@@ -140,6 +140,20 @@ def test_an_edited_passage_is_found_by_its_new_words_and_no_more_by_the_old(
     assert found(alice, knowledge_base, "melatonin") == {chunk.pk}
     assert chunk.pk not in found(alice, knowledge_base, "bedroom")
     assert list(chunk.embeddings.get().embedding) != vector
+
+
+def test_an_edit_whose_message_was_lost_is_rung_again_until_it_is_done(
+    alice: User,
+    knowledge_base: KnowledgeBase,
+    chunk: Chunk,
+    run_tasks: Callable[[], AbstractContextManager[object]],
+) -> None:
+    curating.edit_chunk(actor=alice, chunk=chunk, text="Melatonin helps pilots.")
+    assert indexing.stale_chunks() == [chunk.pk]
+    with run_tasks():
+        tasks.requeue_expired()
+    assert found(alice, knowledge_base, "melatonin") == {chunk.pk}
+    assert indexing.stale_chunks() == []
 
 
 def test_an_edit_survives_a_rebuild_and_can_be_taken_back(
