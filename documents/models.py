@@ -414,9 +414,8 @@ class Chunk(models.Model):
     readability_inputs = models.JSONField(default=dict, blank=True)
     is_enabled = models.BooleanField(_("enabled"), default=True)
     is_edited = models.BooleanField(_("edited"), default=False)
-    is_stale = models.BooleanField(
-        default=False, db_default=False, help_text=_("Edited, and not weighed and embedded since.")
-    )
+    is_stale = models.BooleanField(default=False, db_default=False)
+    """Whether the text was edited, and has not been weighed and embedded since."""
     term_count = models.PositiveIntegerField(default=0)
     term_weights = SparseVectorField(dimensions=TERM_DIMENSIONS, null=True, blank=True)
     term_frequencies = models.JSONField(default=dict, blank=True)

@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='chunk',
             name='is_stale',
-            field=models.BooleanField(db_default=False, default=False, help_text='Edited, and not weighed and embedded since.'),
+            field=models.BooleanField(db_default=False, default=False),
         ),
         migrations.AddIndex(
             model_name='chunk',
