@@ -2,6 +2,7 @@
 # make demo ONCE=1  the same, then end
 # make serve        an empty installation; its first page creates the administrator
 # make test         all tests; make lint, make types
+# make pictures     the README's picture, anew from the browser tests
 #
 # PYTHON=/path/to/python3.11   another Python     PORT=8001   another port
 # TORCH_INDEX=URL              an index with CPU builds of PyTorch (elsewhere pip may choose a
@@ -9,7 +10,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint types fmt constraints clean
+.PHONY: help demo serve test lint types pictures fmt constraints clean
 
 PYTHON ?= $(shell for name in python3.11 python3.12 python3; do \
 	$$name -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null \
@@ -73,6 +74,10 @@ lint: $(DEV)
 
 types: $(DEV)
 	$(BIN)/mypy .
+
+pictures: $(DEV)
+	PLAYWRIGHT_CHROMIUM=$(CHROMIUM) $(BIN)/python -m pytest tests/e2e -k rankings_switch
+	@mkdir -p docs/images && cp var/pictures/rankings.png docs/images/
 
 fmt: $(DEV)
 	$(BIN)/ruff check --fix .
