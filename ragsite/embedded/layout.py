@@ -46,6 +46,11 @@ class StateLayout:
         return self.root / "secret_key"
 
     @property
+    def starts(self) -> Path:
+        """One line of JSON for each start: how long it took, and the peak memory by then."""
+        return self.root / "starts.jsonl"
+
+    @property
     def demo_accounts(self) -> Path:
         return self.root / "demo" / "accounts.json"
 

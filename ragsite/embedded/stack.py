@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import sys
 import time
@@ -180,4 +181,7 @@ def _report(plan: Plan, console: Console, memory: PeakMemory) -> None:
     seconds = time.time() - plan.began_at if plan.began_at else 0.0
     peak = memory.peak_bytes / 1024**2
     console.say(f"Ready after {seconds:.0f} s; peak memory of all processes {peak:.0f} MiB.")
+    start = {"at": int(time.time()), "seconds": round(seconds, 1), "peak_mib": round(peak)}
+    with plan.layout.starts.open("a", encoding="ascii") as file:
+        file.write(json.dumps(start) + "\n")
     console.say("" if plan.once else f"Open {plan.address} - Ctrl-C ends everything.")

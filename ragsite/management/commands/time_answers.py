@@ -1,21 +1,25 @@
 """``manage.py time_answers --kb health``: how long people wait, measured through the workers.
 
 Each question is asked as in the browser and answered by the running workers, one after another.
-The first token's time counts from the moment the question is stored.
+The first token's time counts from the moment the question is stored. With ``--markdown`` a report
+is written, together with how long the first and the latest start of the stack took.
 """
 
 from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import User
 from documents.models import KnowledgeBase
 from qa import chat
+from qa.management.commands.evaluate_retrieval import current_commit
 from qa.models import Answer
 
 if TYPE_CHECKING:
@@ -33,7 +37,7 @@ class Command(BaseCommand):
         parser.add_argument("--kb", required=True, metavar="ADDRESS")
         parser.add_argument("--user", help="ask as this user; by default as an administrator")
         parser.add_argument("--repeat", type=int, default=5, help="times each question is asked")
-        parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+        parser.add_argument("--markdown", type=Path, help="write a report to this file")
 
     def handle(self, *args: Any, **options: Any) -> None:
         base = KnowledgeBase.objects.present().filter(slug=options["kb"]).first()
@@ -48,12 +52,13 @@ class Command(BaseCommand):
             for question in base.suggested_questions
         ]
         figures = figures_of([timings_of(answer) for answer in answers])
-        if options["json"]:
-            self.stdout.write(json.dumps(figures, indent=2))
-            return
         self.stdout.write(f"{len(answers)} answers, milliseconds:")
         for name, (middle, slowest) in figures.items():
             self.stdout.write(f"  {name:<16} median {middle:8.0f}   slowest {slowest:8.0f}")
+        if options["markdown"]:
+            starts = read_starts(settings.STATE.starts)
+            text = report_of(figures, len(answers), starts, commit=current_commit())
+            options["markdown"].write_text(text, encoding="utf-8")
 
 
 def timings_of(answer: Answer) -> dict[str, float]:
@@ -73,6 +78,46 @@ def figures_of(timings: Sequence[Mapping[str, float]]) -> dict[str, tuple[float,
     names = dict.fromkeys(name for each in timings for name in each)
     values = {name: [each[name] for each in timings if name in each] for name in names}
     return {name: (median(found), max(found)) for name, found in values.items()}
+
+
+def read_starts(path: Path) -> list[Mapping[str, float]]:
+    """What the embedded stack noted at each start, oldest first; empty without a stack."""
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="ascii").splitlines()]
+
+
+def report_of(
+    figures: Mapping[str, tuple[float, float]],
+    answers: int,
+    starts: Sequence[Mapping[str, float]],
+    *,
+    commit: str,
+) -> str:
+    """The figures as Markdown. Of several starts the first and the latest are shown."""
+    lines = [
+        "# Timings",
+        "",
+        f"Measured at commit `{commit}` by `manage.py time_answers --kb health --markdown "
+        "docs/timings.md` on the stack of `make demo`, with the extractive composer.",
+        "",
+        f"## {answers} answers, one after another",
+        "",
+        "| from the stored question, or within a stage | median ms | slowest ms |",
+        "|---|---:|---:|",
+    ]
+    lines += [
+        f"| {name} | {middle:.0f} | {slowest:.0f} |" for name, (middle, slowest) in figures.items()
+    ]
+    if starts:
+        lines += ["", "## Starts", "", "| start | seconds to ready | peak memory, MiB |"]
+        lines += ["|---|---:|---:|"]
+        shown = {"first, with the samples loaded and one answer": starts[0], "latest": starts[-1]}
+        lines += [
+            f"| {name} | {start['seconds']:.0f} | {start['peak_mib']:.0f} |"
+            for name, start in shown.items()
+        ]
+    return "\n".join(lines) + "\n"
 
 
 def _answered(actor: User, base: KnowledgeBase, question: str) -> Answer:
