@@ -24,6 +24,7 @@ EXIT_REFUSED = 3
 """OUT holds an error message."""
 EXIT_MEMORY = 4
 EXIT_OUTPUT_TOO_LARGE = 5
+CPU_GRACE_S = 5
 
 _MEBIBYTE = 1024 * 1024
 _PR_SET_PDEATHSIG = 1
@@ -71,7 +72,13 @@ def _limit(memory_mb: int, time_limit_s: int, output_mb: int) -> None:
     for kind, value in limits.items():
         _, hard = resource.getrlimit(kind)
         allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(kind, (allowed, allowed))
+        if kind == resource.RLIMIT_CPU:
+            # With both limits alike the kernel kills at once, and SIGXCPU never tells why.
+            grace = allowed + CPU_GRACE_S
+            beyond = grace if hard == resource.RLIM_INFINITY else min(grace, hard)
+            resource.setrlimit(kind, (allowed, beyond))
+        else:
+            resource.setrlimit(kind, (allowed, allowed))
     # Should the worker die, nobody is left to keep the time: end with it, or by the alarm.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.alarm(time_limit_s + 10)
