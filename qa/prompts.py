@@ -58,6 +58,7 @@ _REFERS_BACK = re.compile(
     r"|它|他们|她们|这些|那些|这个|那个|这种|那种|这样|那么|^那|^还有|^为什么|呢[?？]?$",
     re.IGNORECASE,
 )
+_FOLLOW_UP_WORDS = 4
 _FOLLOW_UP_TERMS = 3
 _FOLLOW_UP_PAIRS = 6
 """A pair of characters says less than a word."""
@@ -109,9 +110,9 @@ def standalone_question(history: Sequence[ChatMessage], question: str) -> str:
     """What to search for: the question, after the earlier ones that it leans on.
 
     "What about grapes?" finds nothing alone. A question that refers back ("they", "那…呢") and is
-    short, or that holds at most one content term, is put after the question before it, which may
-    lean on its own predecessor in turn (at most three are joined). Nothing is rewritten, so the
-    search never asks for what nobody asked.
+    short, or a few words with at most one content term, is put after the question before it,
+    which may lean on its own predecessor in turn (at most three are joined). Nothing is
+    rewritten, so the search never asks for what nobody asked.
     """
     earlier = [message.content for message in history if message.role == "user"]
     parts = [question.strip()]
@@ -123,7 +124,10 @@ def standalone_question(history: Sequence[ChatMessage], question: str) -> str:
 def _leans_on_history(question: str) -> bool:
     terms = content_terms(question)
     is_cjk = any(not term.surface.isascii() for term in terms)
-    if len(terms) <= (2 if is_cjk else 1):
+    if is_cjk and len(terms) <= 2:
+        return True
+    # "How can I sleep better?" has one content term too, and asks a whole question.
+    if not is_cjk and len(terms) <= 1 and len(question.split()) <= _FOLLOW_UP_WORDS:
         return True
     longest = _FOLLOW_UP_PAIRS if is_cjk else _FOLLOW_UP_TERMS
     return len(terms) <= longest and _REFERS_BACK.search(question.strip()) is not None

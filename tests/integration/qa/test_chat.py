@@ -50,7 +50,7 @@ def test_a_worker_is_told_unless_the_caller_makes_the_answer_itself(
     bob: User,
     monkeypatch: pytest.MonkeyPatch,
     django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
-    enqueue: bool,  # noqa: FBT001
+    enqueue: bool,
     told: int,
 ) -> None:
     calls: list[object] = []

@@ -148,8 +148,13 @@ def test_waiting_gives_up_when_nothing_moves(
 
 @pytest.mark.slow
 def test_the_question_is_answered_from_the_samples(
-    base: KnowledgeBase, samples: Path, run_tasks: RunTasks, redis_client: Redis
+    base: KnowledgeBase,
+    samples: Path,
+    run_tasks: RunTasks,
+    redis_client: Redis,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(demo, "QUESTION", "How can I sleep better?")
     with run_tasks():
         demo.upload_samples(base, demo.read_samples(samples))
     assert not demo.has_asked()
