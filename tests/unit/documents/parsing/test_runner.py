@@ -158,9 +158,9 @@ def test_an_interrupted_wait_ends_the_program_too(
     started: list[int] = []
     wait = runner._wait
 
-    def note(pid: int, *arguments: Any) -> str:
+    def note(pid: int, deadline: float, cancelled: Callable[[], bool]) -> str:
         started.append(pid)
-        return wait(pid, *arguments)
+        return wait(pid, deadline, cancelled)
 
     def interrupt() -> bool:
         raise KeyboardInterrupt
