@@ -121,12 +121,12 @@ def _write(path: Path, text: str) -> None:
 
 
 def _command_line(options: dict[str, Any]) -> str:
-    """The command that makes the same report, without what says where it is written."""
+    """The command that makes the same report, without where it is written or the sets lie."""
     parts = ["python manage.py evaluate_retrieval"]
     if options["folder"]:
-        parts.append(f"--set {options['folder']}")
+        parts.append(f"--set {options['folder'].name}")
     if options["sets"]:
-        parts.append(f"--sets {options['sets']}")
+        parts.append(f"--sets {options['sets'].name}")
     if options["queries"]:
         parts.append(f"--queries {options['queries']}")
     parts.append(f"--seed {options['seed']}")
