@@ -26,7 +26,7 @@ from qa.models import Answer
 from ragsite.problems import DemoError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
 KNOWLEDGE_BASE = "health"
@@ -161,14 +161,16 @@ def upload_samples(base: KnowledgeBase, samples: list[Sample]) -> int:
     return taken
 
 
-def wait_for_documents(base: KnowledgeBase) -> Iterator[Progress]:
-    """Yield every few seconds while progress is made, until all documents are ready or failed.
+def wait_for_documents(base: KnowledgeBase, paths: Iterable[Path]) -> Iterator[Progress]:
+    """Yield every few seconds while progress is made, until the files at ``paths`` are processed.
 
-    Raises ``DemoError`` when nothing moves for three minutes.
+    What people uploaded themselves is not waited for, nor what they deleted. Raises ``DemoError``
+    when nothing moves for three minutes.
     """
     last, moved_at, said_at = None, time.monotonic(), 0.0
+    names = [path.name for path in paths]
     while True:
-        now = _progress(base)
+        now = _progress(base, names)
         if now != last:
             last, moved_at = now, time.monotonic()
             if now.is_final or moved_at - said_at > SAY_EVERY_S:
@@ -261,10 +263,9 @@ def _versions(base: KnowledgeBase) -> Any:
     return DocumentVersion.objects.filter(knowledge_base=base)
 
 
-def _progress(base: KnowledgeBase) -> Progress:
-    states = list(_versions(base).values_list("state", flat=True))
-    return Progress(
-        ready=states.count(DocumentVersion.State.READY),
-        failed=states.count(DocumentVersion.State.FAILED),
-        total=len(states),
-    )
+def _progress(base: KnowledgeBase, names: Sequence[str]) -> Progress:
+    awaited = _versions(base).filter(filename__in=names, document__deleted_at=None)
+    states = list(awaited.values_list("state", flat=True))
+    ended = sum(1 for state in states if state in DocumentVersion.FINAL)
+    ready = states.count(DocumentVersion.State.READY)
+    return Progress(ready=ready, failed=ended - ready, total=len(states))

@@ -57,8 +57,9 @@ def run(plan: Plan, console: Console) -> int:
     supervisor.listen_to_signals()
     memory = PeakMemory()
     try:
-        check_machine(plan)
+        # First the lock: a port taken by a running Ragsite is no other program's.
         with only_one(plan.layout.supervisor_lock):
+            check_machine(plan)
             memory.start()
             try:
                 _start_all(plan, console, supervisor)
@@ -132,6 +133,7 @@ def _start_all(plan: Plan, console: Console, supervisor: Supervisor) -> None:
     _start_servers(layout, supervisor)
     console.say("Preparing the database, static files and translations.")
     supervisor.run_python("prepare", commands.prepare())
+    supervisor.run_python("prepare", ("manage.py", "release_orphans"))
     console.say("Starting the web server.")
     _start_web(plan, supervisor)
     # After the pages are there: loading models takes both cores of a small machine for a while.

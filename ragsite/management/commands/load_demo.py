@@ -45,9 +45,11 @@ class Command(BaseCommand):
     def _load(self, base: KnowledgeBase) -> None:
         samples = demo.read_samples(settings.BASE_DIR / "samples")
         taken = demo.upload_samples(base, samples)
+        if not taken and demo.has_asked():
+            return
         if taken:
             self.stdout.write(f"Handed in {taken} documents; they are parsed, cut and embedded.")
-        for progress in demo.wait_for_documents(base):
+        for progress in demo.wait_for_documents(base, [sample.path for sample in samples]):
             self.stdout.write(f"Documents ready: {progress.ready} of {progress.total}.")
         for version in demo.failures(base):
             self.stdout.write(f"Failed: {version.filename} ({version.error_code}).")

@@ -49,6 +49,10 @@ def samples(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def paths_in(folder: Path) -> list[Path]:
+    return [sample.path for sample in demo.read_samples(folder)]
+
+
 @pytest.fixture
 def accounts(db: None, tmp_path: Path) -> dict[str, str]:
     return demo.create_accounts(tmp_path / "demo" / "accounts.json")
@@ -131,9 +135,20 @@ def test_waiting_ends_when_every_document_is_final(base: KnowledgeBase, samples:
     ready, failed = DocumentVersion.objects.order_by("pk")
     DocumentVersion.objects.filter(pk=ready.pk).update(state=DocumentVersion.State.READY)
     DocumentVersion.objects.filter(pk=failed.pk).update(state=DocumentVersion.State.FAILED)
-    *_, last = demo.wait_for_documents(base)
+    *_, last = demo.wait_for_documents(base, paths_in(samples))
     assert (last.ready, last.failed, last.total) == (1, 1, 2)
     assert demo.failures(base) == [failed]
+
+
+def test_what_people_uploaded_themselves_is_not_waited_for(
+    base: KnowledgeBase, samples: Path
+) -> None:
+    demo.upload_samples(base, demo.read_samples(samples))
+    own, sample = DocumentVersion.objects.order_by("pk")
+    DocumentVersion.objects.filter(pk=own.pk).update(filename="mine.pdf")
+    DocumentVersion.objects.filter(pk=sample.pk).update(state=DocumentVersion.State.CANCELLED)
+    *_, last = demo.wait_for_documents(base, paths_in(samples))
+    assert last.total == 1
 
 
 def test_waiting_gives_up_when_nothing_moves(
@@ -143,7 +158,7 @@ def test_waiting_gives_up_when_nothing_moves(
     monkeypatch.setattr(demo, "SILENCE_LIMIT_S", 0.0)
     monkeypatch.setattr(demo, "WAIT_EVERY_S", 0.0)
     with pytest.raises(DemoError, match="the lines of ingest say why"):
-        list(demo.wait_for_documents(base))
+        list(demo.wait_for_documents(base, paths_in(samples)))
 
 
 @pytest.mark.slow
