@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlencode, urlsplit
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.http import HttpResponse, HttpResponseRedirect
@@ -32,12 +33,16 @@ def gate(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], 
             detour = await find_detour(request)
             if detour is not None:
                 return detour
-            return await cast("Awaitable[HttpResponseBase]", get_response(request))
+            response = await cast("Awaitable[HttpResponseBase]", get_response(request))
+            return _for_htmx(request, response)
 
         return gate_async
 
     def gate_sync(request: HttpRequest) -> HttpResponseBase:
-        return _detour(request) or cast("HttpResponseBase", get_response(request))
+        detour = _detour(request)
+        if detour is not None:
+            return detour
+        return _for_htmx(request, cast("HttpResponseBase", get_response(request)))
 
     return gate_sync
 
@@ -55,6 +60,16 @@ def _detour(request: HttpRequest) -> HttpResponse | None:
         if path not in {password, reverse("accounts:sign_out")}:
             return _whole_page(request, password)
     return None
+
+
+def _for_htmx(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """Where a session has ended, the whole page goes to sign in, not the part htmx asked for."""
+    sign_in = reverse("accounts:sign_in")
+    is_htmx = request.headers.get("HX-Request") == "true"
+    if is_htmx and response.status_code == 302 and response["Location"].startswith(sign_in):
+        page = urlsplit(request.headers.get("HX-Current-URL", "")).path or "/"
+        return _whole_page(request, f"{sign_in}?{urlencode({'next': page})}")
+    return response
 
 
 def _whole_page(request: HttpRequest, url: str) -> HttpResponse:

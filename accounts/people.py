@@ -137,8 +137,10 @@ def reset_password(*, actor: User, person: User) -> str:
 
 
 def change_password(*, actor: User, password: str) -> None:
-    """The person's own new password. Raises ``ValidationError`` for a weak one."""
+    """The person's own new password. Raises ``ValidationError`` for a weak one or the old."""
     validate_password(password, actor)
+    if actor.check_password(password):
+        raise ValidationError(_("Choose another password than the present one."))
     with transaction.atomic():
         actor.set_password(password)
         actor.must_change_password = False

@@ -153,7 +153,9 @@ def _scope(viewer: User, knowledge_bases: Sequence[KnowledgeBase]) -> _Scope | N
     generations = _active(knowledge_bases)
     if not generations:
         return None
-    documents = Document.objects.visible_to(viewer).filter(knowledge_base__in=knowledge_bases)
+    # Staff may read a disabled document, but nobody's question is answered from one.
+    enabled = Document.objects.visible_to(viewer).filter(is_enabled=True)
+    documents = enabled.filter(knowledge_base__in=knowledge_bases)
     try:
         sql, values = documents.values("pk").query.sql_with_params()
     except EmptyResultSet:

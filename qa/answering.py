@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING
 
 from django.utils import timezone
 
-from documents.models import Document
-from documents.querysets import DocumentQuerySet
 from inference.conf import get_chat_model, get_embedder
 from inference.errors import ModelError
 from inference.ports import ChatMessage
@@ -23,7 +21,7 @@ from qa import claims, streams
 from qa.claims import Claim, ClaimLost, Watch
 from qa.configuration import pipeline_config, stored_form
 from qa.events import Done, Failed, Stopped, Token
-from qa.models import Answer, Question, RankedPassage
+from qa.models import Answer, Question
 from qa.pipeline import answer as run_pipeline
 from qa.pipeline import drive
 from qa.prompts import HISTORY_TURNS, standalone_question
@@ -83,33 +81,17 @@ def ordered_bases(answer: Answer) -> list[KnowledgeBase]:
     )
 
 
-def history_of(viewer: User, question: Question) -> list[ChatMessage]:
-    """The last questions before this one with their answers, oldest first.
+def history_of(question: Question) -> list[ChatMessage]:
+    """The last questions before this one, oldest first, without their answers.
 
-    An answer that rests on a document which the viewer may not read now is left out: its text
-    would be quoted to the model, and so to the viewer.
+    An earlier answer holds text of documents that this one does not cite: whoever may read this
+    one's sources, a reviewer say, could read the others through it.
     """
     earlier = Question.objects.filter(
         conversation=question.conversation_id, asked_at__lt=question.asked_at
     )
-    questions = list(earlier.order_by("-asked_at", "-pk")[:HISTORY_TURNS])[::-1]
-    answers = Answer.objects.filter(question__in=questions, state=Answer.State.DONE)
-    readable = DocumentQuerySet(Document).visible_to(viewer)
-    sources = RankedPassage.objects.filter(answer__in=answers, is_source=True)
-    closed = set(
-        sources.exclude(document__in=readable.values("pk")).values_list("answer_id", flat=True)
-    )
-    texts = {
-        answer.question_id: answer.text
-        for answer in answers.order_by("created_at", "pk")
-        if answer.text and answer.pk not in closed
-    }
-    messages: list[ChatMessage] = []
-    for earlier_question in questions:
-        messages.append(ChatMessage("user", earlier_question.text))
-        if earlier_question.pk in texts:
-            messages.append(ChatMessage("assistant", texts[earlier_question.pk]))
-    return messages
+    latest = earlier.order_by("-asked_at", "-pk").values_list("text", flat=True)[:HISTORY_TURNS]
+    return [ChatMessage("user", text) for text in reversed(latest)]
 
 
 @dataclass(slots=True)
@@ -157,7 +139,7 @@ class _Run:
             chat_model=None,
         )
         setting.chat_model = _chat_model(setting.reasons)
-        history = history_of(viewer, self.answer.question)
+        history = history_of(self.answer.question)
         retriever = _Remembering(PostgresRetriever(viewer, bases, setting.embedder))
         watch = Watch(
             self.claim,

@@ -68,7 +68,8 @@ class MembershipInline(TabularInline):  # type: ignore[misc]
     verbose_name_plural = gettext_lazy("members")
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return True
+        owned = access.knowledge_bases_for(actor_of(request), role="owner")
+        return obj is None or owned.filter(pk=obj.pk).exists()
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return bool(request.user.is_superuser)

@@ -17,7 +17,7 @@ from unfold.widgets import (
     UnfoldAdminURLInputWidget,
 )
 
-from documents import curating, uploading
+from documents import access, curating, uploading
 from documents.admin.curated import CuratedAdmin, ReadOnlyInline, actor_of
 from documents.forms import TagsField
 from documents.models import Chunk, Document, DocumentVersion, ProcessingStage
@@ -26,7 +26,8 @@ from documents.problems import explain
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from django.db.models import QuerySet
+    from django.db.models import ForeignKey, QuerySet
+    from django.forms import ModelChoiceField
     from django.http import HttpRequest
 
 PREVIEW_CHARACTERS = 120
@@ -96,6 +97,17 @@ class DocumentAdmin(CuratedAdmin):
         found = super().get_queryset(request).filter(deleted_at=None)
         annotated: QuerySet[Any] = found.annotate(newest_state=Subquery(newest.values("state")[:1]))
         return annotated
+
+    def formfield_for_foreignkey(
+        self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> ModelChoiceField[Any] | None:
+        if db_field.name == "superseded_by":
+            # A refused choice is shown again by its title, which must not be a stranger's.
+            kwargs["queryset"] = access.documents_for(actor_of(request), role="curator")
+        field: ModelChoiceField[Any] | None = super().formfield_for_foreignkey(
+            db_field, request, **kwargs
+        )
+        return field
 
     @admin.display(description=_("state"), ordering="newest_state")
     def state(self, document: Document) -> str:

@@ -32,7 +32,9 @@ def bases(request: AuthenticatedRequest) -> HttpResponse:
     shown = access.knowledge_bases_for(request.user).order_by("name")
     shown = shown.annotate(
         document_count=Count(
-            "documents", filter=Q(documents__deleted_at=None, documents__is_enabled=True)
+            "documents",
+            filter=Q(documents__is_enabled=True)
+            & Q(documents__in=access.documents_for(request.user).values("pk")),
         )
     )
     curated = set(
