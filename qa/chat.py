@@ -120,7 +120,11 @@ def answer_twin(actor: User, answer: Answer) -> Answer:
     """The answer to the same question without rerank: the one there is, else a new one."""
     _require_asker(actor, answer)
     twins = Answer.objects.filter(question=answer.question_id, kind=Answer.Kind.TWIN)
-    standing = twins.exclude(state=Answer.State.FAILED).order_by("-created_at").first()
+    standing = (
+        twins.exclude(state__in=[Answer.State.FAILED, Answer.State.STOPPED])
+        .order_by("-created_at")
+        .first()
+    )
     if standing is not None:
         return standing
     return _answer_again(actor, answer, kind=Answer.Kind.TWIN, with_rerank=False)

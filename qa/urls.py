@@ -16,6 +16,7 @@ urlpatterns = [
     path("conversations/<int:pk>/ask/", chat.ask, name="ask_in"),
     path("conversations/<int:pk>/rename/", chat.rename, name="rename"),
     path("conversations/<int:pk>/delete/", chat.delete, name="delete"),
+    path("conversations/<int:pk>/deleted/", chat.deleted, name="deleted"),
     path("conversations/<int:pk>/restore/", chat.restore, name="restore"),
     path("answers/<int:pk>/", chat.answer, name="answer"),
     path("answers/<int:pk>/events/", stream.answer_events, name="answer_events"),

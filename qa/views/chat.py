@@ -9,6 +9,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRedirect
@@ -126,6 +127,14 @@ def delete(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     """Take a conversation away, and offer to bring it back."""
     current = chat.conversation_for(request.user, pk)
     chat.delete_conversation(request.user, current)
+    return redirect("qa:deleted", pk=pk)
+
+
+@login_required
+@require_GET
+def deleted(request: AuthenticatedRequest, pk: int) -> HttpResponse:
+    """What was deleted a moment ago, with the way back."""
+    current = chat.conversation_for(request.user, pk, deleted=True)
     return render(request, "qa/deleted.html", {"deleted": current})
 
 
@@ -186,7 +195,7 @@ def _first_choice(request: AuthenticatedRequest, current: Conversation | None) -
 
 def _chosen(form: AskForm) -> set[int]:
     if form.is_bound:
-        return {int(pk) for pk in form.data.getlist("knowledge_bases") if pk.isdigit()}  # type: ignore[attr-defined]
+        return {int(pk) for pk in form.data.getlist("knowledge_bases") if pk.isdecimal()}  # type: ignore[attr-defined]
     return {base.pk for base in form.initial.get("knowledge_bases", ())}
 
 
@@ -207,20 +216,30 @@ def _refused(
     request: AuthenticatedRequest, current: Conversation | None, form: AskForm, sentence: object
 ) -> HttpResponse:
     if request.htmx:
-        response = render(request, "qa/_refusal.html", {"sentence": sentence}, status=422)
-        response["HX-Retarget"] = "#messages"
-        response["HX-Reswap"] = "innerHTML"
-        return response
+        return _refusal_part(request, sentence)
     messages.error(request, str(sentence))
     return _chat_page(request, current, form, status=422)
 
 
+def _refusal_part(request: AuthenticatedRequest, sentence: object) -> HttpResponse:
+    response = render(request, "qa/_refusal.html", {"sentence": sentence}, status=422)
+    response["HX-Retarget"] = "#messages"
+    response["HX-Reswap"] = "innerHTML"
+    return response
+
+
 def _again(request: AuthenticatedRequest, row: Answer, *, twin: bool) -> HttpResponse:
+    asked_at = timezone.now()
     try:
         new = (chat.answer_twin if twin else chat.regenerate)(request.user, row)
     except chat.QuestionRefused as refusal:
+        if request.htmx:
+            return _refusal_part(request, str(refusal))
         messages.error(request, str(refusal))
         return redirect(_address(row))
+    if request.htmx and new.created_at < asked_at:
+        # The twin stands on the page already; a second copy of it would share its ids.
+        return HttpResponseClientRedirect(_address(new))
     if request.htmx:
         return _answer_part(request, new)
     return redirect(_address(new))

@@ -64,7 +64,8 @@
   document.addEventListener("htmx:afterRequest", (event) => {
     const form = event.target.closest?.("[data-ask]");
     if (!form || !event.detail.successful) return;
-    form.reset();
+    // Only the text: what is ticked stays as the asker left it.
+    form.elements.text.value = "";
     follow = true;
     window.scrollTo({ top: document.body.scrollHeight, behavior: "smooth" });
     document.querySelector(".welcome")?.remove();

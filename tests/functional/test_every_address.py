@@ -78,7 +78,7 @@ class World:
             return [self.answered.documents[0].pk]
         if name.startswith("accounts:"):
             return [self.base.created_by_id]
-        own = {"qa:conversation", "qa:ask_in", "qa:rename", "qa:delete", "qa:restore"}
+        own = {"qa:conversation", "qa:ask_in", "qa:rename", "qa:delete", "qa:restore", "qa:deleted"}
         return [self.answered.conversation.pk if name in own else self.answered.answer.pk]
 
 

@@ -178,8 +178,8 @@ def test_state_changes_only_by_post(client: Client, answered: Answered, name: st
 
 def test_a_deleted_conversation_can_be_brought_back(client: Client, answered: Answered) -> None:
     client.force_login(answered.conversation.user)
-    page = client.post(reverse("qa:delete", args=[answered.conversation.pk])).content.decode()
-    assert "Undo" in page
+    response = client.post(reverse("qa:delete", args=[answered.conversation.pk]), follow=True)
+    assert "Undo" in response.content.decode()
     address = reverse("qa:conversation", args=[answered.conversation.pk])
     assert client.get(address).status_code == 404
     client.post(reverse("qa:restore", args=[answered.conversation.pk]))
@@ -205,6 +205,46 @@ def test_answering_without_rerank_makes_one_twin_however_often_it_is_asked_for(
         assert client.post(address, headers=HTMX).status_code == 200
     twin = Answer.objects.get(kind=Answer.Kind.TWIN)
     assert not twin.with_rerank
+
+
+def test_asking_for_the_twin_again_leads_to_the_one_on_the_page(
+    client: Client, answered: Answered
+) -> None:
+    client.force_login(answered.conversation.user)
+    address = reverse("qa:twin", args=[answered.answer.pk])
+    assert 'class="answer"' in client.post(address, headers=HTMX).content.decode()
+    second = client.post(address, headers=HTMX)
+    assert second["HX-Redirect"].endswith(f"#answer-{Answer.objects.get(kind='twin').pk}")
+    assert second.content == b""
+
+
+def test_answering_again_from_a_base_that_was_closed_says_so_in_the_message_area(
+    client: Client, answered: Answered
+) -> None:
+    answered.answer.knowledge_bases.get().memberships.all().delete()
+    client.force_login(answered.conversation.user)
+    response = client.post(reverse("qa:regenerate", args=[answered.answer.pk]), headers=HTMX)
+    assert response.status_code == 422
+    assert response["HX-Retarget"] == "#messages"
+
+
+def test_a_part_asked_for_after_the_session_ended_sends_the_whole_page_to_sign_in(
+    client: Client, answered: Answered
+) -> None:
+    response = client.get(
+        reverse("qa:workers"),
+        headers={**HTMX, "HX-Current-URL": "http://testserver/conversations/7/"},
+    )
+    assert response.status_code == 204
+    assert response["HX-Redirect"] == "/sign-in/?next=%2Fconversations%2F7%2F"
+
+
+def test_a_crafted_choice_is_refused_like_any_other(
+    client: Client, bob: User, knowledge_base: KnowledgeBase
+) -> None:
+    client.force_login(bob)
+    response = client.post(reverse("qa:ask"), {"text": "", "knowledge_bases": ["²"]})
+    assert response.status_code == 422
 
 
 def test_what_a_model_wrote_is_never_markup(client: Client, answered: Answered) -> None:
