@@ -7,6 +7,7 @@ A reload starts from the beginning of the stream, a lost connection from the las
 from __future__ import annotations
 
 import re
+import time
 from typing import TYPE_CHECKING
 
 from asgiref.sync import sync_to_async
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from qa.events import Event
 
 RETRY_MS = 1000
+ASK_AGAIN_S = 2.0
 _STREAM_ID = re.compile(r"\d{1,20}-\d{1,20}")
 
 
@@ -55,7 +57,8 @@ class _Relay:
         self.request = request
         self.answer = chat.own_answer_for(request.user, pk)
         self.language = get_language()
-        self._may_follow: bool | None = None
+        self._may_follow = False
+        self._asked_at = float("-inf")
 
     async def run(self, after: str) -> AsyncIterator[str]:
         """Yield events until the answer is final. Ends early only if the stream cannot be read."""
@@ -83,9 +86,11 @@ class _Relay:
         return self._render_answer("qa/_sources.html")
 
     def _follows(self) -> bool:
-        # Asked once: the sources are saved before the first token and do not change after.
-        if self._may_follow is None:
+        # Not for every token: rights taken away in mid-answer end the stream a little later.
+        now = time.monotonic()
+        if now - self._asked_at >= ASK_AGAIN_S:
             self._may_follow = may_follow_stream(self.request.user, self.answer)
+            self._asked_at = now
             close_old_connections()
         return self._may_follow
 

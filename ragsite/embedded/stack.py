@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ragsite import env
 from ragsite.embedded import commands
 from ragsite.embedded.memory import PeakMemory
 from ragsite.embedded.postgres import PostgresServer
@@ -146,13 +147,13 @@ def _start_all(plan: Plan, console: Console, supervisor: Supervisor) -> None:
 
 
 def _start_servers(layout: StateLayout, supervisor: Supervisor) -> None:
-    if "DATABASE_URL" not in os.environ:
+    if not env.secret("DATABASE_URL"):
         postgres = PostgresServer.of(layout)
         postgres.prepare()
         running = supervisor.start(postgres.program())
         postgres.wait_until_ready(supervisor.keeps_going(running))
         supervisor.check()
-    if "REDIS_URL" not in os.environ:
+    if not env.secret("REDIS_URL"):
         broker = RedisServer.of(layout)
         broker.prepare()
         running = supervisor.start(broker.program())
