@@ -1,4 +1,4 @@
-"""Which passages a model reads, and their vectors, a batch at a time."""
+"""The vectors of passages, a batch at a time."""
 
 from __future__ import annotations
 
@@ -14,21 +14,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from documents.types import Language
     from inference.ports import Embedder
 
-MOST_UNKNOWN = 0.2
-"""A text of which the model knows fewer tokens than this share leaves is noise to it."""
 BATCH = 32
 """Passages per call of the model: between calls the heartbeat is written."""
-
-
-def can_read(embedder: Embedder, text: str, language: Language) -> bool:
-    """Whether the embedder was made for the language (``""``: cannot tell) and knows the words."""
-    languages = embedder.recipe.languages
-    if languages and language and language not in languages:
-        return False
-    return embedder.unknown_share(text) <= MOST_UNKNOWN
 
 
 def embed_in_batches(

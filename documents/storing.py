@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 
 from documents.analysis import analyze, detect_language
 from documents.chunking import count_tokens
-from documents.embedding import BATCH, can_read, embed_in_batches
+from documents.embedding import BATCH, embed_in_batches
 from documents.lexicon import (
     Weighing,
     adopt_average_length,
@@ -25,6 +25,7 @@ from documents.models import Chunk, ChunkCuration, ChunkEmbedding, IndexGenerati
 from documents.readability import measure_readability
 from documents.spaces import halfvec_literal
 from documents.types import ChunkDraft
+from inference.coverage import can_read
 from inference.formatting import format_passage
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def vectors_of(
     read = [
         place
         for place, passage in enumerate(passages)
-        if can_read(embedder, passage.index_text, passage.language)
+        if can_read(embedder, embedder.recipe.languages, passage.index_text, passage.language)
     ]
     texts = [passages[place].index_text for place in read]
     made = embed_in_batches(embedder, texts, batch=batch, on_progress=on_progress)

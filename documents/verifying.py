@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from django.db.models import Exists, F, OuterRef
 
-from documents.embedding import can_read
 from documents.generations import embedder_of
 from documents.models import Chunk, ChunkEmbedding, DocumentVersion
 from documents.retrieval import nearest_in
 from documents.spaces import has_vector_index
+from inference.coverage import can_read
 from inference.formatting import format_passage
 
 if TYPE_CHECKING:
@@ -87,12 +87,13 @@ def _versions_without_chunks(generation: IndexGeneration) -> tuple[int, ...]:
 def _chunks_without_vector(generation: IndexGeneration, embedder: Embedder | None) -> Iterator[int]:
     if embedder is None:
         return
+    languages = embedder.recipe.languages
     embedded = ChunkEmbedding.objects.filter(chunk=OuterRef("pk"), space_id=generation.space_id)
     missing = Chunk.objects.filter(~Exists(embedded), generation=generation).order_by("pk")
     for pk, title, headings, text, language in missing.values_list(
         "pk", "document__title", "heading_path", "text", "language"
     ):
-        if can_read(embedder, format_passage(title, headings, text), language):
+        if can_read(embedder, languages, format_passage(title, headings, text), language):
             yield pk
 
 

@@ -12,6 +12,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from inference.coverage import can_read
 from inference.errors import InvalidModelResponse, ModelError, ModelTimeout
 from inference.formatting import format_passage
 from qa.scoring import (
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
 
     from inference.ports import Reranker, RerankerCard
     from qa.types import Passage, PipelineConfig, QuestionTerm, Reason, Recalled
-
-UNKNOWN_SHARE_LIMIT = 0.2
-"""A model that does not know more than this share of a question's tokens cannot read it."""
 
 
 class _Scores(NamedTuple):
@@ -112,7 +110,7 @@ def _rerank(
     if reranker is None:
         return _Scores(None, "rerank_unavailable")
     try:
-        if not _can_read(reranker, question, language):
+        if not can_read(reranker, reranker.card.languages, question, language):
             return _Scores(None, "rerank_language")
         texts = [format_passage(each.title, each.heading_path, each.text) for each in passages]
         values = reranker.score(question, texts, time_limit_s=config.rerank_time_limit_s)
@@ -126,17 +124,6 @@ def _rerank(
     if len(values) != len(passages) or not all(math.isfinite(value) for value in values):
         return _Scores(None, "rerank_invalid")
     return _Scores([float(value) for value in values], "")
-
-
-def _can_read(reranker: Reranker, question: str, language: str) -> bool:
-    """Whether the model was trained on the language, and knows the question's words.
-
-    A question too short to tell its language is judged by its words alone.
-    """
-    languages = reranker.card.languages
-    if languages and language and language not in languages:
-        return False
-    return reranker.unknown_share(question) <= UNKNOWN_SHARE_LIMIT
 
 
 def _candidate(

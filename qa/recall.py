@@ -18,6 +18,7 @@ from documents.lexicon import Weighing, query_statistics
 from documents.models import Chunk, ChunkEmbedding
 from documents.querysets import ChunkQuerySet
 from documents.retrieval import question_terms, search_dense, search_lexical, search_tokens
+from inference.coverage import can_read
 from inference.errors import ModelError
 from qa.fusion import cap_per_document, reciprocal_rank_fusion
 from qa.querysets import bases_of
@@ -38,8 +39,6 @@ LEG_LIMIT = 100
 """Hits taken from each search before they are fused."""
 CHUNKS_PER_DOCUMENT = 4
 """So that one long document does not fill the candidates."""
-UNKNOWN_SHARE_LIMIT = 0.2
-"""An embedder that does not know more than this share of a question's tokens cannot read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,10 +216,8 @@ class PostgresRetriever:
         space = next((space for space in spaces if _is_space_of(space, recipe)), None)
         if space is None:
             return None, None, "dense_no_space"
-        if recipe.languages and language and language not in recipe.languages:
-            return None, None, "dense_language"
         try:
-            if self.embedder.unknown_share(question) > UNKNOWN_SHARE_LIMIT:
+            if not can_read(self.embedder, recipe.languages, question, language):
                 return None, None, "dense_language"
             vector = self.embedder.embed_query(question)
         except ModelError:
