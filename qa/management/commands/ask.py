@@ -39,7 +39,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print everything as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        actor = _asker(options["user"])
+        actor = find_asker(options["user"])
         bases = _bases(options["kb"])
         try:
             # No worker is told: the answer is made here and now, by the same function.
@@ -70,7 +70,8 @@ def as_json(view: AnswerView) -> str:
     return json.dumps(asdict(view), ensure_ascii=False, indent=2, default=str)
 
 
-def _asker(name: str | None) -> User:
+def find_asker(name: str | None) -> User:
+    """The active user called ``name``, or the first administrator. Raises ``CommandError``."""
     if name:
         asker = User.objects.filter(username=name, is_active=True).first()
         if asker is None:

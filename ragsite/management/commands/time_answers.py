@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from accounts.models import User
 from documents.models import KnowledgeBase
 from qa import chat
+from qa.management.commands.ask import find_asker
 from qa.management.commands.evaluate_retrieval import current_commit
 from qa.models import Answer
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from django.core.management.base import CommandParser
+
+    from accounts.models import User
 
 WAIT_LIMIT_S = 120.0
 
@@ -45,7 +47,7 @@ class Command(BaseCommand):
             raise CommandError(f"There is no knowledge base {options['kb']}.")
         if not base.suggested_questions:
             raise CommandError("The knowledge base has no example questions to ask.")
-        actor = _asker(options["user"])
+        actor = find_asker(options["user"])
         answers = [
             _answered(actor, base, question)
             for _ in range(options["repeat"])
@@ -131,12 +133,3 @@ def _answered(actor: User, base: KnowledgeBase, question: str) -> Answer:
     if answer.state != Answer.State.DONE:
         raise CommandError(f"Answer {answer.pk} ended as {answer.state}.")
     return answer
-
-
-def _asker(name: str | None) -> User:
-    people = User.objects.filter(is_active=True)
-    chosen = people.filter(username=name) if name else people.filter(is_superuser=True)
-    asker = chosen.order_by("pk").first()
-    if asker is None:
-        raise CommandError("There is no such user; name one with --user.")
-    return asker
