@@ -38,6 +38,8 @@ def installed(browser: Browser, stack: Stack) -> Stack:
     page.get_by_label("Name", exact=True).fill("Health")
     page.get_by_label("Example questions").fill(f"{QUESTION}\nWhat fruit can a diabetic eat?")
     page.get_by_role("button", name="Create").click()
+    # The script that uploads at once listens only when the page has loaded.
+    page.wait_for_url(re.compile("/knowledge-bases/health/$"), wait_until="load")
     page.get_by_label("Upload documents").set_input_files(_some_samples())
     rows = page.locator("#documents tbody tr")
     expect(rows).to_have_count(len(_some_samples()), timeout=READY_LIMIT_MS)
