@@ -55,7 +55,7 @@ def read_config(folder: Path) -> BundledConfig:
                 revision=card["revision"],
                 languages=tuple(card["languages"]),
                 calibrations=tuple(
-                    Calibration(weights=c["weights"], bias=c["bias"])
+                    Calibration(c["weights"], c["bias"], c.get("language", ""))
                     for c in stored["calibrations"]
                 ),
             ),

@@ -41,6 +41,8 @@ class Calibration:
 
     weights: Mapping[Signal, float]
     bias: float
+    language: str = ""
+    """ISO 639-1 code of the questions it was fitted on; empty for any."""
 
 
 @dataclass(frozen=True, slots=True)
