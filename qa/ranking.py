@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from inference.ports import Reranker, RerankerCard
-    from qa.types import Passage, PipelineConfig, QuestionTerm, Reason, Recalled
+    from qa.types import Passage, PipelineConfig, Reason, Recalled
 
 
 class _Scores(NamedTuple):
@@ -64,7 +64,7 @@ def rank(
             passage,
             scores.values[index] if scores.values is not None else None,
             card,
-            recalled.question_terms,
+            recalled,
             config,
             today,
         )
@@ -130,11 +130,11 @@ def _candidate(
     passage: Passage,
     rerank_score: float | None,
     card: RerankerCard | None,
-    question_terms: Sequence[QuestionTerm],
+    recalled: Recalled,
     config: PipelineConfig,
     today: date,
 ) -> RankedCandidate:
-    factors = _factors(passage, rerank_score, card, question_terms, config, today)
+    factors = _factors(passage, rerank_score, card, recalled, config, today)
     return RankedCandidate(
         passage=passage,
         rerank_score=rerank_score,
@@ -150,16 +150,20 @@ def _factors(
     passage: Passage,
     rerank_score: float | None,
     card: RerankerCard | None,
-    question_terms: Sequence[QuestionTerm],
+    recalled: Recalled,
     config: PipelineConfig,
     today: date,
 ) -> Factors:
     # Title and headings say what a passage is about, and the cross-encoder reads them too.
     full_text = format_passage(passage.title, passage.heading_path, passage.text)
     relevant, relevance_inputs = relevance(
-        card, rerank=rerank_score, cosine=passage.cosine, lexical=passage.lexical_share
+        card,
+        rerank=rerank_score,
+        cosine=passage.cosine,
+        lexical=passage.lexical_share,
+        language=recalled.language,
     )
-    complete, completeness_inputs = completeness(question_terms, full_text)
+    complete, completeness_inputs = completeness(recalled.question_terms, full_text)
     readable, readability_inputs = readability(passage.readability, passage.readability_inputs)
     timely, timeliness_inputs = timeliness(
         passage.effective_date,

@@ -73,14 +73,17 @@ def relevance(
     rerank: float | None,
     cosine: float | None,
     lexical: float | None,
+    language: str = "",
 ) -> Scored:
     """Probability that the passage answers the question, from the signals at hand.
 
-    Scores that are probabilities already are taken as they are. Else the calibration of the card
-    whose signals are all at hand, and most numerous, decides; when there is a cross-encoder's
-    score, only one that reads it. A score of an uncalibrated cross-encoder goes through the plain
-    logistic function, as sentence-transformers does; without one, ``FIRST_STAGE_CALIBRATIONS``.
-    Nothing at hand at all gives 0.
+    Scores that are probabilities already are taken as they are. Else a calibration of the card
+    whose signals are all at hand decides: one fitted on questions in ``language`` (ISO 639-1 code,
+    empty when unknown) before one for any language, then the one that reads most signals; when
+    there is a cross-encoder's score, only one that reads it. One fitted on another language is
+    never used. A score of an uncalibrated cross-encoder goes through the plain logistic function,
+    as sentence-transformers does; without one, ``FIRST_STAGE_CALIBRATIONS``. Nothing at hand at
+    all gives 0.
     """
     signals: dict[Signal, float] = {}
     if rerank is not None:
@@ -93,13 +96,13 @@ def relevance(
         return 0.0, {"method": "no_signal", "signals": {}}
     if rerank is not None and card is not None and card.scores_are_probabilities:
         return _clamp(rerank), {"method": "probability", "signals": {"rerank": rerank}}
-    own = _usable(card.calibrations if card is not None else (), signals)
+    own = _usable(card.calibrations if card is not None else (), signals, language)
     if own is not None:
         shift = PRIOR_SHIFT if rerank is not None else 0.0
         return _calibrated(own, signals, "calibrated", prior_shift=shift)
     if rerank is not None:
         return _calibrated(Calibration({"rerank": 1.0}, 0.0), signals, "uncalibrated")
-    fallback = _usable(FIRST_STAGE_CALIBRATIONS, signals)
+    fallback = _usable(FIRST_STAGE_CALIBRATIONS, signals, language)
     if fallback is None:
         message = "FIRST_STAGE_CALIBRATIONS must cover every first-stage signal"
         raise LookupError(message)
@@ -205,17 +208,18 @@ def is_above_floor(relevance_value: float, floor: float) -> bool:
 
 
 def _usable(
-    calibrations: Sequence[Calibration], signals: Mapping[Signal, float]
+    calibrations: Sequence[Calibration], signals: Mapping[Signal, float], language: str
 ) -> Calibration | None:
-    """The calibration that reads most of the signals at hand; the first of equals."""
+    """Of the question's own language if there is one, then by most signals; the first of equals."""
     usable = [
         calibration
         for calibration in calibrations
         if calibration.weights
         and calibration.weights.keys() <= signals.keys()
         and ("rerank" in calibration.weights or "rerank" not in signals)
+        and calibration.language in ("", language)
     ]
-    return max(usable, key=lambda calibration: len(calibration.weights), default=None)
+    return max(usable, key=lambda each: (bool(each.language), len(each.weights)), default=None)
 
 
 def _calibrated(
@@ -232,6 +236,7 @@ def _calibrated(
         "signals": dict(signals),
         "weights": dict(calibration.weights),
         "bias": calibration.bias,
+        "language": calibration.language,
         "prior_shift": prior_shift,
         "logit": logit,
     }

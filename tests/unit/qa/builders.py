@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from documents.analysis import analyze, content_terms, detect_language
 from inference.errors import ModelError
-from inference.ports import ChatMessage, RerankerCard
+from inference.ports import Calibration, ChatMessage, RerankerCard
 from qa.types import Factors, Passage, QuestionTerm, RankedCandidate, Recalled
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ class ScriptedReranker:
 
     scores: Callable[[str], float] = lambda _: 0.0
     languages: tuple[str, ...] = ()
+    calibrations: tuple[Calibration, ...] = ()
     unknown: float = 0.0
     error: ModelError | None = None
     extra: int = 0
@@ -77,7 +78,9 @@ class ScriptedReranker:
 
     @property
     def card(self) -> RerankerCard:
-        return RerankerCard("scripted", "none", "r1", languages=self.languages)
+        return RerankerCard(
+            "scripted", "none", "r1", languages=self.languages, calibrations=self.calibrations
+        )
 
     def score(self, question: str, passages: Sequence[str], *, time_limit_s: float) -> list[float]:
         self.calls.append((question, tuple(passages), time_limit_s))

@@ -15,6 +15,7 @@ from inference.errors import (
     ModelTimeout,
     ModelUnavailable,
 )
+from inference.ports import Calibration
 from qa.ranking import rank, sources_of
 from qa.scoring import PRESETS
 from qa.types import PipelineConfig, Ranking
@@ -101,6 +102,14 @@ class TestReranked:
         assert set(factors.inputs) == {"relevance", "completeness", "readability", "timeliness"}
         assert factors.completeness == 1.0
         assert factors.inputs["relevance"]["signals"] == {"rerank": 4.0}
+
+    def test_relevance_is_calibrated_for_the_language_of_the_question(self) -> None:
+        calibration = Calibration(weights={"rerank": 1.0}, bias=0.5, language="en")
+        reranker = ScriptedReranker(by_words, calibrations=(calibration,))
+        for language, used in (("en", "calibrated"), ("zh", "uncalibrated")):
+            found = replace(FOUND, language=language)
+            ranking = rank(QUESTION, found, reranker=reranker, config=CONFIG, today=TODAY)
+            assert ranking.candidates[0].factors.inputs["relevance"]["method"] == used
 
     def test_title_and_headings_count_for_completeness(self) -> None:
         found = recalled(QUESTION, [passage("Dim the light.", title="Sleep better")])

@@ -87,6 +87,30 @@ class TestRelevance:
         assert value == pytest.approx(sigmoid(1.5))
         assert inputs["method"] == "uncalibrated"
 
+    def test_a_calibration_of_the_questions_language_goes_before_one_for_any(self) -> None:
+        card = RerankerCard(
+            "two",
+            "m",
+            "r",
+            calibrations=(
+                Calibration(weights={"rerank": 1.0, "lexical": 1.0}, bias=-1.0),
+                Calibration(weights={"rerank": 2.0}, bias=-3.0, language="zh"),
+            ),
+        )
+        value, inputs = relevance(card, rerank=2.0, cosine=None, lexical=0.5, language="zh")
+        assert value == pytest.approx(sigmoid(2 * 2.0 - 3 + PRIOR_SHIFT))
+        assert inputs["language"] == "zh"
+        for other in ("en", ""):
+            value, inputs = relevance(card, rerank=2.0, cosine=None, lexical=0.5, language=other)
+            assert value == pytest.approx(sigmoid(2.0 + 0.5 - 1 + PRIOR_SHIFT))
+            assert inputs["language"] == ""
+
+    def test_a_calibration_of_another_language_is_never_used(self) -> None:
+        only = Calibration(weights={"rerank": 9.0}, bias=4.0, language="zh")
+        card = RerankerCard("one", "m", "r", calibrations=(only,))
+        value, inputs = relevance(card, rerank=1.5, cosine=None, lexical=None, language="en")
+        assert (value, inputs["method"]) == (pytest.approx(sigmoid(1.5)), "uncalibrated")
+
     @pytest.mark.parametrize(("cosine", "lexical"), [(0.4, 0.3), (0.4, None), (None, 0.3)])
     def test_without_a_reranker_the_first_stage_decides(
         self, cosine: float | None, lexical: float | None
