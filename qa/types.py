@@ -112,8 +112,18 @@ class RankedCandidate:
     """Rank by calibrated relevance; ``None`` when the reranker did not run."""
     factors: Factors
     final_score: float
+    """Without personal fit: the blend of the four factors."""
     final_rank: int
+    """The place in the order that the reader gets, personal fit included."""
     above_floor: bool
+    neutral_rank: int | None = None
+    """The place without personal fit; ``None`` where none was applied: the final rank is it."""
+    fit_bonus: float = 0.0
+    """What personal fit added to the final score, in [0, ``fit.CAP``]."""
+    fit_reasons: tuple[str, ...] = ()
+    """Why personal fit moved it up, as ``fit`` words it; empty when it did not."""
+    fit_inputs: Mapping[str, object] = field(default_factory=dict)
+    """What the bonus was computed from (JSON-ready)."""
 
 
 @dataclass(frozen=True, slots=True)
