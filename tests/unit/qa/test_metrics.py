@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa.metrics import ndcg_at_k, paired_bootstrap, recall_at_k, reciprocal_rank_at_k
+from qa.metrics import (
+    mean_difference,
+    mean_loss_ratio,
+    ndcg_at_k,
+    paired_bootstrap,
+    recall_at_k,
+    reciprocal_rank_at_k,
+)
 
 GRADES = {"a": 3.0, "b": 2.0, "c": 1.0, "z": 0.0}
 
@@ -82,3 +90,65 @@ def test_systems_without_the_same_questions_are_refused() -> None:
         paired_bootstrap([0.1], [0.1, 0.2])
     with pytest.raises(ValueError, match="same questions"):
         paired_bootstrap([], [])
+
+
+def test_the_mean_over_sets_counts_each_set_alike() -> None:
+    small, large = ([0.0, 0.0], [1.0, 1.0]), ([0.5] * 100, [0.5] * 100)
+    assert mean_difference([small, large]).mean == pytest.approx(0.5)
+
+
+def test_a_difference_that_all_questions_share_has_no_width() -> None:
+    found = mean_difference([([0.2, 0.7], [0.3, 0.8]), ([0.1], [0.2])])
+    assert found == pytest.approx((0.1, 0.1, 0.1))
+
+
+def test_questions_are_drawn_inside_their_own_set() -> None:
+    # Drawn over both sets together, the halves would not always balance and the interval open.
+    found = mean_difference([([0.0] * 5, [1.0] * 5), ([1.0] * 5, [0.0] * 5)])
+    assert found == pytest.approx((0.0, 0.0, 0.0))
+
+
+@given(
+    st.lists(
+        st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=8),
+        min_size=1,
+        max_size=3,
+    )
+)
+def test_the_mean_lies_between_its_bounds_and_turns_with_the_order(
+    sets: list[list[tuple[float, float]]],
+) -> None:
+    pairs = [([a for a, _b in rows], [b for _a, b in rows]) for rows in sets]
+    found = mean_difference(pairs, samples=200)
+    assert min(b - a for rows in sets for a, b in rows) - 1e-9 <= found.low
+    assert found.low <= found.high <= max(b - a for rows in sets for a, b in rows) + 1e-9
+    turned = mean_difference([(b, a) for a, b in pairs], samples=200)
+    assert turned.mean == pytest.approx(-found.mean)
+    assert (turned.low, turned.high) == pytest.approx((-found.high, -found.low), abs=1e-9)
+
+
+def test_the_stratified_bootstrap_agrees_with_the_plain_one_on_a_single_set() -> None:
+    chance = np.random.default_rng(3)
+    a, b = chance.uniform(size=400).tolist(), chance.uniform(size=400).tolist()
+    plain, stratified = paired_bootstrap(a, b), mean_difference([(a, b)])
+    assert stratified.mean == pytest.approx(plain.mean)
+    assert stratified.low == pytest.approx(plain.low, abs=0.004)
+    assert stratified.high == pytest.approx(plain.high, abs=0.004)
+
+
+def test_the_loss_ratio_is_that_of_what_is_left_to_gain() -> None:
+    found = mean_loss_ratio([([0.7] * 4, [0.8] * 4), ([0.9] * 9, [0.9] * 9)])
+    assert found.value == pytest.approx((0.2 + 0.1) / (0.3 + 0.1))
+    assert (found.low, found.high) == pytest.approx((found.value, found.value))
+
+
+def test_the_loss_ratio_over_nothing_to_gain_is_infinite() -> None:
+    found = mean_loss_ratio([([1.0, 1.0], [1.0, 0.5])])
+    assert found.value == math.inf
+    assert found.high == math.inf
+
+
+def test_sets_need_both_systems_for_the_same_questions() -> None:
+    for wrong in ([], [([], [])], [([0.5], [0.5, 0.6])]):
+        with pytest.raises(ValueError, match="each set needs"):
+            mean_difference(wrong)
