@@ -11,48 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from documents.models import Chunk, Document, DocumentVersion, KnowledgeBase
 from qa.querysets import AnswerQuerySet, ConversationQuerySet
-
-
-class RerankerProfile(models.Model):
-    """A reranker that may be chosen, and what it is given: data, not code.
-
-    ``key_variable`` names the environment variable or file that holds a key; a key is never here.
-    """
-
-    class Kind(models.TextChoices):
-        BUNDLED = "bundled", _("Bundled")
-        LOCAL = "local", _("sentence-transformers cross-encoder")
-        COHERE = "cohere", _("Cohere API")
-        SERVER = "server", _("Rerank server")
-        FAKE = "fake", _("Word overlap (tests)")
-
-    name = models.SlugField(max_length=80, unique=True)
-    kind = models.CharField(max_length=10, choices=Kind)
-    model = models.CharField(max_length=300, blank=True)
-    revision = models.CharField(max_length=100, blank=True)
-    url = models.URLField(max_length=500, blank=True)
-    dialect = models.CharField(max_length=20, blank=True)
-    key_variable = models.CharField(max_length=200, blank=True)
-    languages = ArrayField(models.CharField(max_length=8), default=list, blank=True)
-    time_limit_ms = models.PositiveIntegerField(default=10_000)
-    candidates = models.PositiveSmallIntegerField(default=30)
-    batch_tokens = models.PositiveIntegerField(default=4096)
-    max_length = models.PositiveIntegerField(default=256)
-    is_enabled = models.BooleanField(default=True)
-    is_default = models.BooleanField(default=False)
-    probe = models.JSONField(default=dict, blank=True)
-
-    class Meta:
-        verbose_name = _("reranker")
-        verbose_name_plural = _("rerankers")
-        constraints = [
-            models.UniqueConstraint(
-                fields=["is_default"], condition=Q(is_default=True), name="reranker_one_default"
-            )
-        ]
-
-    def __str__(self) -> str:
-        return self.name
+from qa.reranker_profiles import RerankerProfile as RerankerProfile
 
 
 class Conversation(models.Model):
