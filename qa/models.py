@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from documents.models import Chunk, Document, DocumentVersion, KnowledgeBase
 from qa.querysets import AnswerQuerySet, ConversationQuerySet
+from qa.reranker_measurements import RerankerMeasurement as RerankerMeasurement
 from qa.reranker_profiles import RerankerProfile as RerankerProfile
 
 

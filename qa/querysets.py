@@ -12,7 +12,7 @@ from documents.models import KnowledgeBase
 if TYPE_CHECKING:
     from accounts.models import User
     from documents.querysets import KnowledgeBaseQuerySet
-    from qa.models import Answer, Conversation
+    from qa.models import Answer, Conversation, RerankerMeasurement
 
 
 def bases_of(user: User, *roles: str) -> KnowledgeBaseQuerySet:
@@ -43,3 +43,12 @@ class AnswerQuerySet(models.QuerySet["Answer"]):
         ).exclude(knowledgebase__in=reviewed)
         some = self.model.knowledge_bases.through.objects.filter(answer=models.OuterRef("pk"))
         return self.filter(models.Exists(some), ~models.Exists(foreign))
+
+
+class MeasurementQuerySet(models.QuerySet["RerankerMeasurement"]):
+    def readable_by(self, user: User) -> MeasurementQuerySet:
+        """To curators: those on the sample documents, and on knowledge bases that they curate."""
+        curated = bases_of(user, "curator")
+        if not curated.exists():
+            return self.none()
+        return self.filter(Q(knowledge_base=None) | Q(knowledge_base__in=curated.values("pk")))
