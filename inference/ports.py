@@ -55,6 +55,9 @@ class RerankerCard:
     languages: tuple[str, ...] = ()
     """ISO 639-1 codes it was trained on; empty means any language."""
     scores_are_probabilities: bool = False
+    """A claim of calibration, not of a range."""
+    unit_scores: bool = False
+    """Scores are in [0, 1] as they come, without any claim that they are probabilities."""
     calibrations: tuple[Calibration, ...] = field(default=())
     """One per set of available signals; empty when never calibrated."""
 

@@ -82,8 +82,8 @@ def relevance(
     empty when unknown) before one for any language, then the one that reads most signals; when
     there is a cross-encoder's score, only one that reads it. One fitted on another language is
     never used. A score of an uncalibrated cross-encoder goes through the plain logistic function,
-    as sentence-transformers does; without one, ``FIRST_STAGE_CALIBRATIONS``. Nothing at hand at
-    all gives 0.
+    as sentence-transformers does, unless it is in [0, 1] by itself (``uncalibrated_unit``); without
+    one, ``FIRST_STAGE_CALIBRATIONS``. Nothing at hand at all gives 0.
     """
     signals: dict[Signal, float] = {}
     if rerank is not None:
@@ -100,6 +100,8 @@ def relevance(
     if own is not None:
         shift = PRIOR_SHIFT if rerank is not None else 0.0
         return _calibrated(own, signals, "calibrated", prior_shift=shift)
+    if rerank is not None and card is not None and card.unit_scores:
+        return _clamp(rerank), {"method": "uncalibrated_unit", "signals": {"rerank": rerank}}
     if rerank is not None:
         return _calibrated(Calibration({"rerank": 1.0}, 0.0), signals, "uncalibrated")
     fallback = _usable(FIRST_STAGE_CALIBRATIONS, signals, language)

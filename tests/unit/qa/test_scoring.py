@@ -81,6 +81,12 @@ class TestRelevance:
         card = RerankerCard("api", "m", "r", scores_are_probabilities=True)
         assert relevance(card, rerank=0.73, cosine=0.1, lexical=0.1)[0] == 0.73
 
+    def test_a_score_from_0_to_1_is_not_squashed_again_and_not_called_a_probability(self) -> None:
+        card = RerankerCard("api", "m", "r", unit_scores=True)
+        value, inputs = relevance(card, rerank=0.02, cosine=0.9, lexical=0.9)
+        assert value == 0.02
+        assert inputs == {"method": "uncalibrated_unit", "signals": {"rerank": 0.02}}
+
     def test_the_score_of_an_uncalibrated_cross_encoder_is_never_ignored(self) -> None:
         card = RerankerCard("new", "m", "r", calibrations=CARD.calibrations[3:])
         value, inputs = relevance(card, rerank=1.5, cosine=0.9, lexical=0.9)
