@@ -63,12 +63,27 @@ def index_passages(
     documents stored. Term statistics and, where the space is large, the vector index are built at
     the end. Raises ``ModelError``; what was stored before stays.
     """
+    return index_parsed(knowledge_base, _parsed(passages), on_progress=on_progress)
+
+
+def index_parsed(
+    knowledge_base: KnowledgeBase,
+    documents: Iterable[tuple[str, ParsedDocument]],
+    *,
+    on_progress: Callable[[int], None] = lambda done: None,
+    batch_size: int | None = None,
+) -> int:
+    """``index_passages`` of documents that a parser has read: (external id, document).
+
+    ``batch_size`` documents are stored at a time, and heard of together.
+    """
     configured = get_embedder()
     generation = active_generation(knowledge_base.pk, configured)
     embedder = embedder_of(generation, configured)
     done = 0
-    entries = _entries(passages, chunk_recipe(generation))
-    while batch := list(islice(entries, DOCUMENTS_PER_TRANSACTION)):
+    recipe = chunk_recipe(generation)
+    entries = (_entry(key, document, recipe) for key, document in documents)
+    while batch := list(islice(entries, batch_size or DOCUMENTS_PER_TRANSACTION)):
         _index(knowledge_base, batch, generation, embedder)
         done += len(batch)
         on_progress(done)
@@ -86,20 +101,26 @@ def settle(generation: IndexGeneration) -> None:
         ensure_vector_index(generation.space)
 
 
-def _entries(passages: Iterable[tuple[str, str, str]], recipe: ChunkRecipe) -> Iterator[_Entry]:
+def _parsed(passages: Iterable[tuple[str, str, str]]) -> Iterator[tuple[str, ParsedDocument]]:
     for external_id, title, text in passages:
         # A title alone is still something to find; Postgres stores no NUL.
         content = (text if text.strip() else title).replace("\x00", " ")
         if not content.strip():
             continue
-        name = title.replace("\x00", " ").strip()
-        found = ParsedDocument(
-            text=content,
-            blocks=(Block("paragraph", 0, len(content)),),
-            title=name,
-            language=detect_language(content),
+        yield (
+            external_id,
+            ParsedDocument(
+                text=content,
+                blocks=(Block("paragraph", 0, len(content)),),
+                title=title.replace("\x00", " ").strip(),
+                language=detect_language(content),
+            ),
         )
-        yield _Entry(external_id, name, found, passages_of(name, chunk(found, recipe), {}))
+
+
+def _entry(external_id: str, found: ParsedDocument, recipe: ChunkRecipe) -> _Entry:
+    passages = passages_of(found.title, chunk(found, recipe), {})
+    return _Entry(external_id, found.title, found, passages)
 
 
 def _index(

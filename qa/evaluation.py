@@ -94,7 +94,7 @@ def evaluate(
     """
     started_at = timezone.now()
     questions = test_set.sample(queries, seed=seed)
-    with _temporary_base(test_set.name, keep=keep) as (viewer, base):
+    with temporary_base(test_set.name, keep=keep) as (viewer, base):
         begun = time.monotonic()
         index_passages(
             base,
@@ -250,7 +250,7 @@ def _figures(
 
 
 @contextmanager
-def _temporary_base(name: str, *, keep: bool) -> Iterator[tuple[User, KnowledgeBase]]:
+def temporary_base(name: str, *, keep: bool = False) -> Iterator[tuple[User, KnowledgeBase]]:
     """A private knowledge base of a user who cannot sign in; both are removed afterwards."""
     mark = secrets.token_hex(4)
     viewer = User(username=f"evaluation-{mark}")
@@ -264,14 +264,16 @@ def _temporary_base(name: str, *, keep: bool) -> Iterator[tuple[User, KnowledgeB
         yield viewer, base
     finally:
         if not keep:
-            _remove(base)
-            viewer.delete()
+            discard(base)
 
 
-def _remove(base: KnowledgeBase) -> None:
-    """Drop the knowledge base; the large tables first, without loading their rows."""
+def discard(base: KnowledgeBase) -> None:
+    """Drop a temporary knowledge base and its user; the large tables first, unread."""
+    viewer = base.created_by
     KnowledgeBase.objects.filter(pk=base.pk).update(active_generation=None)
     for table in (ChunkEmbedding, Chunk):
         table.objects.filter(knowledge_base=base)._raw_delete("default")
     Document.objects.filter(knowledge_base=base).update(current_version=None)
     base.delete()
+    if viewer is not None:
+        viewer.delete()
