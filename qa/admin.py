@@ -50,9 +50,10 @@ class RankedPassageInline(_LookOnly, TabularInline):
 
     model = RankedPassage
     extra = 0
-    ordering = ("final_rank",)
+    ordering = ("neutral_rank",)
+    # The order without personal fit: what the asker's habits did to it is theirs to see.
     fields = (
-        "final_rank",
+        "neutral_rank",
         "fused_rank",
         "rerank_rank",
         "dense_rank",

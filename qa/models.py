@@ -10,6 +10,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from documents.models import Chunk, Document, DocumentVersion, KnowledgeBase
+from qa.consents import FitConsent as FitConsent
+from qa.consents import SourceOpened as SourceOpened
 from qa.querysets import AnswerQuerySet, ConversationQuerySet
 from qa.reranker_measurements import RerankerMeasurement as RerankerMeasurement
 from qa.reranker_profiles import RerankerProfile as RerankerProfile
@@ -87,6 +89,10 @@ class Answer(models.Model):
     stop_requested_at = models.DateTimeField(null=True, blank=True)
     text = models.TextField(blank=True)
     with_rerank = models.BooleanField(default=True)
+    is_personal = models.BooleanField(default=False)
+    """Whether personal fit may order its sources: asked in the chat, and nowhere else."""
+    shows_neutral_order = models.BooleanField(default=False)
+    """Whether the asker took personal fit back for this answer."""
     no_evidence = models.BooleanField(default=False)
     configuration = models.JSONField(default=dict, blank=True)
     generator = models.CharField(max_length=200, blank=True)
@@ -158,6 +164,9 @@ class RankedPassage(models.Model):
     fused_rank = models.PositiveIntegerField()
     rerank_rank = models.PositiveIntegerField(null=True, blank=True)
     final_rank = models.PositiveIntegerField()
+    """The order that the answer was made with; the numbers of its sources follow it."""
+    neutral_rank = models.PositiveIntegerField()
+    """The same without personal fit. Whoever is not the asker sees this one."""
     cosine = models.FloatField(null=True, blank=True)
     lexical_score = models.FloatField(null=True, blank=True)
     lexical_share = models.FloatField(null=True, blank=True)
@@ -168,6 +177,9 @@ class RankedPassage(models.Model):
     readability = models.FloatField()
     timeliness = models.FloatField()
     personal_fit = models.FloatField(default=0.0)
+    """The bonus, apart from ``final_score``. It and what follows are shown to the asker alone."""
+    fit_reasons = ArrayField(models.CharField(max_length=120), default=list, blank=True)
+    fit_inputs = models.JSONField(default=dict, blank=True)
     factor_inputs = models.JSONField(default=dict, blank=True)
     final_score = models.FloatField()
     above_floor = models.BooleanField(default=True)

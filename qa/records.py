@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from qa.claims import Claim
     from qa.types import AnswerDraft, RankedCandidate, Ranking, Recalled
 
+MAX_REASON = 120
+"""Characters of a reason of personal fit, which may hold a word of the reader's."""
+
 
 def save_ranking(
     claim: Claim,
@@ -142,6 +145,7 @@ def _row(
         fused_rank=passage.fused_rank or candidate.final_rank,
         rerank_rank=candidate.rerank_rank,
         final_rank=candidate.final_rank,
+        neutral_rank=candidate.neutral_rank or candidate.final_rank,
         cosine=passage.cosine,
         lexical_score=passage.lexical_score,
         lexical_share=passage.lexical_share,
@@ -151,6 +155,9 @@ def _row(
         completeness=factors.completeness,
         readability=factors.readability,
         timeliness=factors.timeliness,
+        personal_fit=candidate.fit_bonus,
+        fit_reasons=[reason[:MAX_REASON] for reason in candidate.fit_reasons],
+        fit_inputs=dict(candidate.fit_inputs),
         factor_inputs={name: dict(inputs) for name, inputs in factors.inputs.items()},
         final_score=candidate.final_score,
         above_floor=candidate.above_floor,

@@ -118,6 +118,7 @@ def _passage(
         end=len(text),
         fused_rank=fused_rank,
         final_rank=final_rank,
+        neutral_rank=final_rank,
         rerank_rank=final_rank,
         fused_score=1 / (60 + fused_rank),
         rerank_score=3.0 - final_rank,
