@@ -25,3 +25,27 @@ class InvalidModelResponse(ModelError):
     """The model answered, but not with what the port promises (count, shape, finiteness)."""
 
     reason = "invalid_model_response"
+
+
+class ModelRateLimited(ModelUnavailable):
+    """The server has had too many requests, and the wait that it asks for is too long."""
+
+    reason = "model_rate_limited"
+
+
+class ModelRefused(ModelError):
+    """The server refused the request itself; sending it again would not help."""
+
+    reason = "model_refused"
+
+
+class ModelKeyRefused(ModelRefused):
+    """The server did not accept the key, or asks for one."""
+
+    reason = "model_key_refused"
+
+
+class ModelKeyMissing(ModelError):
+    """A key is configured by name, and there is nothing usable under that name."""
+
+    reason = "model_key_missing"
