@@ -12,15 +12,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from django.db import transaction
 from django.utils import timezone
 
 from inference.conf import get_chat_model, get_embedder
 from inference.errors import ModelError
 from inference.ports import ChatMessage
-from qa import claims, streams
+from qa import claims, habits, streams
 from qa.claims import Claim, ClaimLost, Watch
 from qa.configuration import pipeline_config, stored_form
 from qa.events import Done, Failed, Stopped, Token
+from qa.fit import NO_HABITS, forgotten
 from qa.models import Answer, Question
 from qa.pipeline import answer as run_pipeline
 from qa.pipeline import drive
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from documents.models import KnowledgeBase
     from inference.ports import ChatModel, Embedder
     from qa.events import Event
+    from qa.habits import Known
     from qa.types import AnswerDraft, PipelineConfig, Ranking, Reason, Recalled
 
 logger = logging.getLogger(__name__)
@@ -104,6 +107,8 @@ class _Setting:
     configuration: dict[str, object]
     embedder: Embedder | None
     chat_model: ChatModel | None
+    known: Known | None
+    """What is known of the asker; ``None`` without their consent, and outside the chat."""
     reasons: list[Reason] = field(default_factory=list)
 
 
@@ -137,6 +142,7 @@ class _Run:
             configuration=stored_form(config, bases, profile),
             embedder=_embedder(),
             chat_model=None,
+            known=habits.known_of(viewer) if self.answer.is_personal else None,
         )
         setting.chat_model = _chat_model(setting.reasons)
         history = history_of(self.answer.question)
@@ -146,19 +152,12 @@ class _Run:
             time_limit_s=config.rerank_time_limit_s + config.answer_time_limit_s + OVERHEAD_S,
         )
         question = self.answer.question.text
-        search_text = standalone_question(history, question)
 
         def on_ranked(ranking: Ranking) -> None:
             if retriever.recalled is None:
                 raise ClaimLost
-            self.passages = save_ranking(
-                self.claim,
-                ranking,
-                retriever.recalled,
-                search_text=search_text,
-                sources=config.sources,
-                configuration=setting.configuration,
-                embedding_model=_name_of(setting.embedder),
+            self.save_ranking(
+                ranking, retriever.recalled, setting, standalone_question(history, question)
             )
 
         draft = drive(
@@ -171,12 +170,29 @@ class _Run:
                 config=config,
                 today=timezone.localdate(),
                 on_ranked=on_ranked,
+                habits=setting.known.habits if setting.known is not None else NO_HABITS,
                 should_stop=watch.should_stop,
             ),
             self.on_event,
         )
         self.publisher.flush()
         self.save(draft, watch, setting)
+
+    def save_ranking(
+        self, ranking: Ranking, recalled: Recalled, setting: _Setting, search_text: str
+    ) -> None:
+        """Store the ranking, without what was learned of a reader who has it deleted meanwhile."""
+        with transaction.atomic():
+            agreed = setting.known is None or habits.still_agreed(setting.known)
+            self.passages = save_ranking(
+                self.claim,
+                ranking if agreed else forgotten(ranking),
+                recalled,
+                search_text=search_text,
+                sources=setting.config.sources,
+                configuration=setting.configuration,
+                embedding_model=_name_of(setting.embedder),
+            )
 
     def on_event(self, event: Event) -> None:
         """Hand an event on; ``Stopped`` waits until the row is saved."""

@@ -77,11 +77,14 @@ def ask(
     knowledge_bases: Sequence[KnowledgeBase],
     text: str,
     with_rerank: bool = True,
+    is_personal: bool = False,
     enqueue: bool = True,
 ) -> Answer:
     """Store the question with an empty answer and have a worker answer it.
 
     With ``enqueue`` false no worker is told, for a caller that makes the answer itself, at once.
+    With ``is_personal``, for the chat page alone, the actor's habits may order the sources, if
+    they agreed to that.
 
     Without a conversation a new one begins, titled after the question. The knowledge bases are
     asked in the order given, the first decides how to rank; without any, those of the conversation.
@@ -103,7 +106,12 @@ def ask(
         conversation.knowledge_bases.set(chosen)
         question = Question.objects.create(conversation=conversation, text=question_text)
         answer = _create_answer(
-            question, chosen, kind=Answer.Kind.FIRST, with_rerank=with_rerank, enqueue=enqueue
+            question,
+            chosen,
+            kind=Answer.Kind.FIRST,
+            with_rerank=with_rerank,
+            is_personal=is_personal,
+            enqueue=enqueue,
         )
         record(actor, "question.ask", question, answer=answer.pk)
     return answer
@@ -147,6 +155,15 @@ def stop(actor: User, answer: Answer) -> bool:
     return bool(unclaimed or running)
 
 
+def set_order(actor: User, answer: Answer, *, neutral: bool) -> None:
+    """Show the answer's sources without personal fit, or with it again. Nothing is made anew."""
+    _require_asker(actor, answer)
+    with transaction.atomic():
+        answer.shows_neutral_order = neutral
+        answer.save(update_fields=["shows_neutral_order"])
+        record(actor, "answer.set_order", answer, neutral=neutral)
+
+
 def rename_conversation(actor: User, conversation: Conversation, title: str) -> None:
     """Give the conversation another title, cut to its column; an empty one is refused."""
     _require_owner(actor, conversation)
@@ -181,7 +198,13 @@ def _answer_again(actor: User, answer: Answer, *, kind: Answer.Kind, with_rerank
     _require_asker(actor, answer)
     chosen = _askable(actor, None, ordered_bases(answer))
     with transaction.atomic():
-        again = _create_answer(answer.question, chosen, kind=kind, with_rerank=with_rerank)
+        again = _create_answer(
+            answer.question,
+            chosen,
+            kind=kind,
+            with_rerank=with_rerank,
+            is_personal=answer.is_personal,
+        )
         record(actor, "answer.again", again, of=answer.pk, kind=kind.value)
     return again
 
@@ -192,6 +215,7 @@ def _create_answer(
     *,
     kind: Answer.Kind,
     with_rerank: bool,
+    is_personal: bool,
     enqueue: bool = True,
 ) -> Answer:
     # A many-to-many relation keeps no order, and the first knowledge base decides the ranking.
@@ -200,6 +224,7 @@ def _create_answer(
         question=question,
         kind=kind,
         with_rerank=with_rerank,
+        is_personal=is_personal,
         configuration={"knowledge_bases": order},
     )
     answer.knowledge_bases.set(knowledge_bases)

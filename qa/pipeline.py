@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from qa.citations import cite
 from qa.events import Event, Ranked, Stage, Stopped
+from qa.fit import NO_HABITS
+from qa.fit import apply as fit_to
 from qa.generate import generate
 from qa.prompts import standalone_question
 from qa.ranking import rank, sources_of
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from inference.ports import ChatMessage, ChatModel, Reranker
+    from qa.fit import Habits
     from qa.types import PipelineConfig, Ranking, Reason, Recalled
 
 
@@ -44,14 +47,16 @@ def answer(
     config: PipelineConfig,
     today: date,
     on_ranked: Callable[[Ranking], None],
+    habits: Habits = NO_HABITS,
     should_stop: Callable[[], bool] = lambda: False,
     clock: Callable[[], float] = time.monotonic,
 ) -> Generator[Event, None, AnswerDraft]:
     """Answer ``question``; yields ``Stage``, ``Ranked``, ``Token`` and perhaps ``Stopped``.
 
     ``history`` holds earlier questions and answers, oldest first, without this question. The
-    search and the reranker get ``standalone_question(history, question)``. ``on_ranked`` is called
-    once with the ranking before anything is generated, and before the ``Ranked`` event, so that a
+    search and the reranker get ``standalone_question(history, question)``. ``habits`` are those of
+    a reader who agreed; without them the order is neutral. ``on_ranked`` is called once with the
+    ranking before anything is generated, and before the ``Ranked`` event, so that a
     crash in generation loses no ranking; it is not called when the reader stops before. When
     ``Stopped`` is yielded it is the last event, and the draft holds what came until then. ``Done``
     and ``Failed`` are the caller's to publish, once the draft is saved. No ``ModelError`` leaves
@@ -68,13 +73,9 @@ def answer(
     if should_stop():
         return (yield from _stopped_before_writing(recalled.reasons, recalled.timings_ms))
     ranking = rank(
-        search_question,
-        recalled,
-        reranker=reranker,
-        config=config,
-        today=today,
-        clock=clock,
+        search_question, recalled, reranker=reranker, config=config, today=today, clock=clock
     )
+    ranking = fit_to(ranking, habits, recalled.question_terms)
     on_ranked(ranking)
     yield Ranked(_summary(ranking, config))
     timings_ms = {**ranking.timings_ms, "recall": recall_ms}

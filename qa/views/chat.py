@@ -61,6 +61,7 @@ def ask(request: AuthenticatedRequest, pk: int | None = None) -> HttpResponse:
             knowledge_bases=list(form.cleaned_data["knowledge_bases"]),
             text=form.cleaned_data["text"],
             with_rerank=form.cleaned_data["with_rerank"],
+            is_personal=True,
         )
     except chat.QuestionRefused as refusal:
         return _refused(request, current, form, str(refusal))
