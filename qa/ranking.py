@@ -13,8 +13,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from inference.coverage import can_read
-from inference.errors import InvalidModelResponse, ModelError, ModelTimeout
+from inference.errors import (
+    InvalidModelResponse,
+    ModelError,
+    ModelKeyMissing,
+    ModelRateLimited,
+    ModelRefused,
+    ModelTimeout,
+)
 from inference.formatting import format_passage
+from qa.aspects import asked_aspects
 from qa.scoring import (
     blend,
     completeness,
@@ -22,7 +30,9 @@ from qa.scoring import (
     readability,
     relevance,
     timeliness,
+    weights_for,
 )
+from qa.time_intent import NO_WISH, time_intent
 from qa.types import Factors, RankedCandidate, Ranking
 
 if TYPE_CHECKING:
@@ -30,7 +40,21 @@ if TYPE_CHECKING:
     from datetime import date
 
     from inference.ports import Reranker, RerankerCard
+    from qa.aspects import Asked
+    from qa.time_intent import TimeIntent
     from qa.types import Passage, PipelineConfig, Reason, Recalled
+
+
+TRIED: frozenset[Reason] = frozenset(
+    {
+        "rerank_timeout",
+        "rerank_unavailable",
+        "rerank_invalid",
+        "rerank_rate_limited",
+        "rerank_refused",
+    }
+)
+"""Reasons of a reranker that was asked, or would have been, and gave nothing of use."""
 
 
 class _Scores(NamedTuple):
@@ -38,6 +62,18 @@ class _Scores(NamedTuple):
 
     values: list[float] | None
     reason: Reason
+
+
+class _Asked(NamedTuple):
+    """What is the same for all candidates of one question."""
+
+    recalled: Recalled
+    aspects: tuple[Asked, ...]
+    intent: TimeIntent
+    card: RerankerCard | None
+    config: PipelineConfig
+    """With the weights as raised by ``intent``."""
+    today: date
 
 
 def rank(
@@ -52,39 +88,46 @@ def rank(
     """Rank the first ``config.candidates`` recalled passages; the rest is left out.
 
     With cross-encoder scores: passages above the relevance floor first, then by final score; ties
-    keep the fused order. Without: the fused order. Never raises ``ModelError``.
+    keep the fused order. Without: the fused order. A question for the newest, or for a year, raises
+    the weight of timeliness (``time_intent``) unless the configuration does not follow it. Never
+    raises ``ModelError``.
     """
     passages = recalled.passages[: config.candidates]
     started = clock()
     scores = _rerank(question, passages, recalled.language, reranker, config)
     reranked_at = clock()
     card = reranker.card if reranker is not None and scores.values is not None else None
+    intent = time_intent(question, today) if config.follow_time else NO_WISH
+    weights = weights_for(intent, config.weights)
+    asked = _Asked(
+        recalled,
+        asked_aspects(question),
+        intent,
+        card,
+        replace(config, weights=weights),
+        today,
+    )
     candidates = [
-        _candidate(
-            passage,
-            scores.values[index] if scores.values is not None else None,
-            card,
-            recalled,
-            config,
-            today,
-        )
+        _candidate(passage, scores.values[index] if scores.values is not None else None, asked)
         for index, passage in enumerate(passages)
     ]
     ordered = _in_final_order(candidates) if scores.values is not None else tuple(candidates)
     timings_ms = {**recalled.timings_ms, "score": (clock() - reranked_at) * 1000}
-    if scores.values is not None or scores.reason in ("rerank_timeout", "rerank_unavailable"):
+    if scores.values is not None or scores.reason in TRIED:
         timings_ms["rerank"] = (reranked_at - started) * 1000
     return Ranking(
         candidates=tuple(
             replace(each, final_rank=rank) for rank, each in enumerate(ordered, start=1)
         ),
-        weights=config.weights,
+        weights=weights,
         floor=config.floor,
         reranked=scores.values is not None,
         reranker=card.name if card is not None else "",
         reranker_revision=card.revision if card is not None else "",
         reasons=(*recalled.reasons, *((scores.reason,) if scores.reason else ())),
         timings_ms=timings_ms,
+        time_intent=intent.label,
+        time_words=intent.words,
     )
 
 
@@ -118,6 +161,10 @@ def _rerank(
         return _Scores(None, "rerank_timeout")
     except InvalidModelResponse:
         return _Scores(None, "rerank_invalid")
+    except ModelRateLimited:
+        return _Scores(None, "rerank_rate_limited")
+    except (ModelRefused, ModelKeyMissing):
+        return _Scores(None, "rerank_refused")
     except ModelError:
         return _Scores(None, "rerank_unavailable")
     # The port promises this; a server behind an adapter may still break the promise.
@@ -129,48 +176,45 @@ def _rerank(
 def _candidate(
     passage: Passage,
     rerank_score: float | None,
-    card: RerankerCard | None,
-    recalled: Recalled,
-    config: PipelineConfig,
-    today: date,
+    asked: _Asked,
 ) -> RankedCandidate:
-    factors = _factors(passage, rerank_score, card, recalled, config, today)
+    factors = _factors(passage, rerank_score, asked)
     return RankedCandidate(
         passage=passage,
         rerank_score=rerank_score,
         rerank_rank=None,
         factors=factors,
-        final_score=blend(factors, config.weights),
+        final_score=blend(factors, asked.config.weights),
         final_rank=0,
-        above_floor=is_above_floor(factors.relevance, config.floor),
+        above_floor=is_above_floor(factors.relevance, asked.config.floor),
     )
 
 
 def _factors(
     passage: Passage,
     rerank_score: float | None,
-    card: RerankerCard | None,
-    recalled: Recalled,
-    config: PipelineConfig,
-    today: date,
+    asked: _Asked,
 ) -> Factors:
     # Title and headings say what a passage is about, and the cross-encoder reads them too.
     full_text = format_passage(passage.title, passage.heading_path, passage.text)
     relevant, relevance_inputs = relevance(
-        card,
+        asked.card,
         rerank=rerank_score,
         cosine=passage.cosine,
         lexical=passage.lexical_share,
-        language=recalled.language,
+        language=asked.recalled.language,
     )
-    complete, completeness_inputs = completeness(recalled.question_terms, full_text)
+    complete, completeness_inputs = completeness(
+        asked.recalled.question_terms, full_text, asked.aspects
+    )
     readable, readability_inputs = readability(passage.readability, passage.readability_inputs)
     timely, timeliness_inputs = timeliness(
         passage.effective_date,
         passage.expires_at,
         superseded=passage.superseded,
-        half_life_days=config.half_life_days,
-        today=today,
+        half_life_days=asked.config.half_life_days,
+        today=asked.today,
+        year=asked.intent.year,
     )
     return Factors(
         relevance=relevant,

@@ -23,6 +23,8 @@ Reason = Literal[
     "rerank_unavailable",
     "rerank_timeout",
     "rerank_invalid",
+    "rerank_rate_limited",
+    "rerank_refused",
     "chat_model_none",
     "chat_model_unavailable",
     "chat_model_timeout",
@@ -132,12 +134,27 @@ class Ranking:
 
     candidates: tuple[RankedCandidate, ...]
     weights: FactorWeights
+    """As used: with timeliness raised where ``time_intent`` is set."""
     floor: float
     reranked: bool
     reranker: str = ""
     reranker_revision: str = ""
     reasons: tuple[Reason, ...] = ()
     timings_ms: Mapping[str, float] = field(default_factory=dict)
+    time_intent: str = ""
+    """What the question asked of the documents' age: ``""``, ``latest``, or a year as text."""
+    time_words: str = ""
+    """The words of the question that asked for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What an asker wants otherwise than the knowledge base has it, for one answer."""
+
+    follow_time: bool = True
+    """Whether "latest" or a year in the question counts."""
+    preset: str = ""
+    """A name of ``scoring.PRESETS``; empty keeps the weights of the knowledge base."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +168,8 @@ class PipelineConfig:
     rerank: bool = True
     rerank_time_limit_s: float = 10.0
     weights: FactorWeights = FactorWeights()
+    follow_time: bool = True
+    """Whether "latest" or a year in the question raises the weight of timeliness."""
     floor: float = 0.15
     half_life_days: int = 1095
     answer_max_tokens: int = 700

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -112,7 +113,7 @@ class TestReranked:
             assert ranking.candidates[0].factors.inputs["relevance"]["method"] == used
 
     def test_title_and_headings_count_for_completeness(self) -> None:
-        found = recalled(QUESTION, [passage("Dim the light.", title="Sleep better")])
+        found = recalled(QUESTION, [passage("You should dim the light.", title="Sleep better")])
         ranking = rank(QUESTION, found, reranker=None, config=CONFIG, today=TODAY)
         assert ranking.candidates[0].factors.completeness == 1.0
 
@@ -126,6 +127,39 @@ class TestReranked:
             clock=SteppingClock(step=0.5),
         )
         assert ranking.timings_ms == {"dense": 3.0, "rerank": 500.0, "score": 500.0}
+
+
+class TestTimeAskedFor:
+    OLD = passage("Ten tips to sleep better.", chunk_id=1, effective_date=date(2019, 3, 1))
+    NEW = passage("Ten tips to sleep better.", chunk_id=2, effective_date=date(2026, 3, 1))
+
+    def ranked(self, question: str, **settings: Any) -> Ranking:
+        config = replace(CONFIG, **settings)
+        found = recalled(question, [self.OLD, self.NEW])
+        reranker = ScriptedReranker(lambda _: 1.0)
+        return rank(question, found, reranker=reranker, config=config, today=TODAY)
+
+    def test_a_question_for_the_latest_raises_timeliness_and_says_by_which_word(self) -> None:
+        ranking = self.ranked("What are the latest tips to sleep better?")
+        assert (ranking.time_intent, ranking.time_words) == ("latest", "latest")
+        assert ranking.weights.timeliness == pytest.approx(0.3)
+        assert order(ranking) == [2, 1]
+        neutral = self.ranked("What are tips to sleep better?")
+        assert (neutral.time_intent, neutral.weights) == ("", CONFIG.weights)
+        gap = [each.final_score for each in ranking.candidates]
+        assert gap[0] - gap[1] > 2 * (
+            neutral.candidates[0].final_score - neutral.candidates[1].final_score
+        )
+
+    def test_a_question_for_a_year_puts_documents_of_that_year_first(self) -> None:
+        ranking = self.ranked("sleep tips of the 2019 guideline")
+        assert ranking.time_intent == "2019"
+        assert order(ranking) == [1, 2]
+
+    def test_the_reader_can_ask_without(self) -> None:
+        ranking = self.ranked("What are the latest tips to sleep better?", follow_time=False)
+        assert (ranking.time_intent, ranking.time_words) == ("", "")
+        assert ranking.weights == CONFIG.weights
 
 
 class TestNotReranked:
