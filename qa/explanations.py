@@ -40,6 +40,12 @@ REASONS: Mapping[str, _StrPromise] = {
     "rerank_unavailable": gettext_lazy("Not reranked: the reranker could not be used."),
     "rerank_timeout": gettext_lazy("Not reranked: the reranker exceeded its time limit."),
     "rerank_invalid": gettext_lazy("Not reranked: the reranker gave an unusable result."),
+    "rerank_rate_limited": gettext_lazy(
+        "Not reranked: the rerank service has had too many requests."
+    ),
+    "rerank_refused": gettext_lazy(
+        "Not reranked: the rerank service refused the request or its key."
+    ),
     "chat_model_none": gettext_lazy(
         "No language model is configured: the answer quotes the best sentences found."
     ),
@@ -60,6 +66,20 @@ ERRORS: Mapping[str, _StrPromise] = {
     "worker_lost": gettext_lazy("The answer was interrupted twice. Please try again."),
     "model_error": gettext_lazy("A model failed. Please try again, or tell an administrator."),
     "internal": gettext_lazy("Something went wrong. Please try again, or tell an administrator."),
+}
+
+FIT_REASONS: Mapping[str, _StrPromise] = {
+    "plain": gettext_lazy("you often open plainly written sources"),
+    "recent": gettext_lazy("you often open recent sources"),
+    "short": gettext_lazy("you often open short sources"),
+    "topic": gettext_lazy("you often ask about “%(topic)s”"),
+}
+
+FIT_PARTS: Mapping[str, _StrPromise] = {
+    "plain": gettext_lazy("plain language %(strength).2f × %(value).2f"),
+    "recent": gettext_lazy("recent %(strength).2f × %(value).2f"),
+    "short": gettext_lazy("short %(strength).2f × %(value).2f"),
+    "topic": gettext_lazy("about “%(topic)s” %(strength).2f × %(value).2f"),
 }
 
 STAGE_NAMES: Mapping[str, _StrPromise] = {
@@ -83,6 +103,35 @@ STAGE_NAMES: Mapping[str, _StrPromise] = {
 def reason_sentences(reasons: Iterable[str]) -> tuple[str, ...]:
     """The stored reasons as sentences, each once, in order; unknown words are left out."""
     return tuple(str(REASONS[reason]) for reason in dict.fromkeys(reasons) if reason in REASONS)
+
+
+def moved_up_words(reasons: Iterable[str]) -> str:
+    """Why a source stands higher than in the neutral order; empty for no reason that is known."""
+    split = (reason.partition(":") for reason in reasons)
+    known = [str(FIT_REASONS[name]) % {"topic": t} for name, _c, t in split if name in FIT_REASONS]
+    if not known:
+        return ""
+    return _("moved up: %(reasons)s") % {"reasons": _(", ").join(known)}
+
+
+def fit_words(inputs: Mapping[str, Any]) -> str:
+    """What a bonus of personal fit was computed from: strength of each habit times its value."""
+    parts = [part for part in inputs.get("parts") or [] if part.get("habit") in FIT_PARTS]
+    if not parts:
+        return ""
+    words = [
+        str(FIT_PARTS[part["habit"]])
+        % {
+            "strength": float(part.get("strength") or 0.0),
+            "value": float(part.get("value") or 0.0),
+            "topic": part.get("topic") or "",
+        }
+        for part in parts
+    ]
+    return _("%(cap).2f × (%(parts)s), at most %(cap).2f") % {
+        "cap": float(inputs.get("cap") or 0.0),
+        "parts": " + ".join(words),
+    }
 
 
 def error_sentence(error_code: str) -> str:

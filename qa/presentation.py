@@ -18,13 +18,24 @@ from documents.querysets import DocumentQuerySet
 from qa.explanations import (
     error_sentence,
     factor_bars,
+    fit_words,
+    moved_up_words,
     reason_sentences,
     timings_in_order,
     weights_of,
 )
+from qa.habits import has_consented, shows_fit
 from qa.models import Answer, Citation, RankedPassage
 from qa.movements import compare_orders
-from qa.presented import AnswerView, CitationView, Rankings, SourceView, TurnView
+from qa.presented import (
+    AnswerView,
+    CitationView,
+    FitView,
+    OrderView,
+    Rankings,
+    SourceView,
+    TurnView,
+)
 from qa.rendering import render_answer
 from qa.withholding import CitedStatement, ShownText, withhold
 
@@ -43,19 +54,29 @@ SourceHref = Callable[[RankedPassage, int, int], str]
 
 
 def present_answer(
-    viewer: User, answer: Answer, *, source_href: SourceHref | None = None
+    viewer: User,
+    answer: Answer,
+    *,
+    source_href: SourceHref | None = None,
+    personal: bool = False,
 ) -> AnswerView:
     """What ``viewer`` may see of ``answer`` now. Whether they may see it at all is asked before.
+
+    The order is the neutral one, unless a page of the asker's own asks for theirs by ``personal``.
 
     ``source_href(passage, start, end)`` gives the address of a passage's document with the
     characters ``start`` to ``end`` of its text marked; by default citations link to the list of
     sources on the same page, ``#source-<answer id>-<number>``.
     """
-    return present_answers(viewer, [answer], source_href=source_href)[0]
+    return present_answers(viewer, [answer], source_href=source_href, personal=personal)[0]
 
 
 def present_answers(
-    viewer: User, answers: Sequence[Answer], *, source_href: SourceHref | None = None
+    viewer: User,
+    answers: Sequence[Answer],
+    *,
+    source_href: SourceHref | None = None,
+    personal: bool = False,
 ) -> list[AnswerView]:
     """``present_answer`` of several, in their order, with one query each for all of them."""
     pks = [answer.pk for answer in answers]
@@ -66,9 +87,17 @@ def present_answers(
     for citation in Citation.objects.filter(answer__in=pks).order_by("sentence_index", "marker"):
         citations[citation.answer_id].append(citation)
     readable = readable_documents(viewer, [p for rows in passages.values() for p in rows])
+    own = _own_answers(viewer, answers) if personal else frozenset()
+    learns = personal and has_consented(viewer)
     return [
         _AnswerPresenter(
-            answer, passages[answer.pk], citations[answer.pk], readable, source_href
+            answer,
+            passages[answer.pk],
+            citations[answer.pk],
+            readable,
+            source_href,
+            is_personal=answer.pk in own,
+            learns=learns and answer.pk in own,
         ).present()
         for answer in answers
     ]
@@ -81,7 +110,7 @@ def present_conversation(
     question: Question | None = None,
     source_href: SourceHref | None = None,
 ) -> list[TurnView]:
-    """The questions of a conversation in the order asked, each with its answers.
+    """The questions of the viewer's own conversation as asked, each with its answers.
 
     With ``question`` that one alone.
     """
@@ -93,7 +122,7 @@ def present_conversation(
         .order_by("created_at", "pk")
     )
     views: dict[int, list[AnswerView]] = defaultdict(list)
-    for view in present_answers(viewer, answers, source_href=source_href):
+    for view in present_answers(viewer, answers, source_href=source_href, personal=True):
         views[view.question_id].append(view)
     return [TurnView(question, tuple(views[question.pk])) for question in questions]
 
@@ -117,6 +146,15 @@ def readable_documents(viewer: User, passages: Sequence[RankedPassage]) -> Colle
     return frozenset(documents.values_list("pk", flat=True))
 
 
+def _own_answers(viewer: User, answers: Sequence[Answer]) -> Collection[int]:
+    """Ids of the answers that were asked by the viewer, in the chat."""
+    asked = Answer.objects.filter(
+        pk__in=[answer.pk for answer in answers if answer.is_personal],
+        question__conversation__user=viewer,
+    )
+    return frozenset(asked.values_list("pk", flat=True))
+
+
 class _AnswerPresenter:
     """Builds the view of one answer from rows that are already loaded."""
 
@@ -127,9 +165,16 @@ class _AnswerPresenter:
         citations: Sequence[Citation],
         readable: Collection[int],
         source_href: SourceHref | None,
+        *,
+        is_personal: bool,
+        learns: bool,
     ) -> None:
         self.answer = answer
-        self.passages = passages
+        self.has_fit = is_personal and any(passage.personal_fit > 0 for passage in passages)
+        self.shows_fit = is_personal and shows_fit(answer, passages)
+        self.learns = learns
+        neutral = sorted(passages, key=lambda p: p.neutral_rank)
+        self.passages = passages if self.shows_fit else neutral
         self.by_pk = {passage.pk: passage for passage in passages}
         self.citations = citations
         self.readable = readable
@@ -140,7 +185,7 @@ class _AnswerPresenter:
         configured = int(answer.configuration.get("sources") or 5)
         self.comparison = compare_orders(
             [passage.pk for passage in sorted(passages, key=lambda p: p.fused_rank)],
-            [passage.pk for passage in passages],
+            [passage.pk for passage in neutral],
             top=len(sources) or configured,
         )
 
@@ -184,7 +229,15 @@ class _AnswerPresenter:
             reranker=answer.reranker,
             reranker_revision=answer.reranker_revision,
             embedding_model=answer.embedding_model,
+            order=self.order_of(sources),
+            learns=self.learns,
         )
+
+    def order_of(self, sources: Sequence[SourceView]) -> OrderView | None:
+        if not self.has_fit:
+            return None
+        moved = sum(1 for view in sources if view.fit is not None and view.fit.moved_up)
+        return OrderView(is_neutral=not self.shows_fit, moved=moved)
 
     def is_open(self, passage: RankedPassage) -> bool:
         return passage.document_id in self.readable
@@ -261,7 +314,7 @@ class _AnswerPresenter:
                 passage_id=passage.pk,
                 is_open=False,
                 number=number,
-                final_rank=passage.final_rank,
+                final_rank=self.rank_of(passage),
                 fused_rank=passage.fused_rank,
                 movement=movement,
             )
@@ -269,7 +322,7 @@ class _AnswerPresenter:
             passage_id=passage.pk,
             is_open=True,
             number=number,
-            final_rank=passage.final_rank,
+            final_rank=self.rank_of(passage),
             fused_rank=passage.fused_rank,
             movement=movement,
             title=passage.title,
@@ -296,4 +349,19 @@ class _AnswerPresenter:
             citations=tuple(
                 self.citation_view(c) for c in self.citations if c.passage_id == passage.pk
             ),
+            fit=self.fit_view(passage),
+        )
+
+    def rank_of(self, passage: RankedPassage) -> int:
+        return passage.final_rank if self.shows_fit else passage.neutral_rank
+
+    def fit_view(self, passage: RankedPassage) -> FitView | None:
+        if not self.shows_fit:
+            return None
+        moved_up = passage.final_rank < passage.neutral_rank
+        return FitView(
+            neutral_rank=passage.neutral_rank,
+            bonus=passage.personal_fit,
+            moved_up=moved_up_words(passage.fit_reasons) if moved_up else "",
+            words=fit_words(passage.fit_inputs),
         )

@@ -62,6 +62,29 @@ class CitationView:
 
 
 @dataclass(frozen=True, slots=True)
+class FitView:
+    """What personal fit does to one source, in the order that makes use of it."""
+
+    neutral_rank: int
+    bonus: float
+    """Added to the final score, in [0, ``fit.CAP``]."""
+    moved_up: str
+    """Why it stands higher than in the neutral order, as a sentence; empty where it does not."""
+    words: str
+    """What the bonus was computed from."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderView:
+    """An answer whose sources the asker's habits have ordered."""
+
+    is_neutral: bool
+    """Whether the order without them is shown, as the asker wished."""
+    moved: int
+    """Sources of the answer that stand higher than in the neutral order; 0 when it is shown."""
+
+
+@dataclass(frozen=True, slots=True)
 class SourceView:
     """One ranked passage. When not ``is_open`` it has its ranks and nothing else."""
 
@@ -70,9 +93,10 @@ class SourceView:
     number: int | None
     """The ``[n]`` that the answer may cite it by; ``None`` for one not handed to the generator."""
     final_rank: int
+    """The place in the order that is shown."""
     fused_rank: int
     movement: Movement
-    """What rerank did to it, from the fused to the final order."""
+    """What rerank did to it, from the fused to the neutral order."""
     title: str = ""
     heading_path: tuple[str, ...] = ()
     text: str = ""
@@ -96,6 +120,8 @@ class SourceView:
     final_score: float | None = None
     factors: tuple[FactorBar, ...] = ()
     citations: tuple[CitationView, ...] = ()
+    fit: FitView | None = None
+    """For the asker alone, and only where personal fit has a say in the order shown."""
 
     @property
     def is_cited(self) -> bool:
@@ -107,13 +133,13 @@ class Rankings:
     """The same candidates in two orders, and what rerank changed among the sources."""
 
     with_rerank: tuple[SourceView, ...]
-    """By final rank, the first ones."""
+    """By the rank that is shown, the first ones."""
     without_rerank: tuple[SourceView, ...]
     """By fused rank, the first ones."""
     changed: int
-    """"``changed`` of ``top`` sources changed": in the final top, not in the fused top."""
+    """"``changed`` of ``top`` sources changed": in the neutral top, not in the fused top."""
     moved: int
-    """Of the final top, those whose place is another than in the fused order."""
+    """Of the neutral top, those whose place is another than in the fused order."""
     top: int
     was_reranked: bool
 
@@ -160,6 +186,10 @@ class AnswerView:
     reranker: str
     reranker_revision: str
     embedding_model: str
+    order: OrderView | None = None
+    """For the asker alone, when personal fit had a say; else the order is neutral anyway."""
+    learns: bool = False
+    """Whether opening a source is to be told to the server: the asker agreed to that."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ def ask(request: AuthenticatedRequest, pk: int | None = None) -> HttpResponse:
         return _refused(request, current, form, str(refusal))
     if current is None or not request.htmx:
         return _to_answer(request, answer)
-    view = present_answer(request.user, answer, source_href=source_href)
+    view = present_answer(request.user, answer, source_href=source_href, personal=True)
     return render(request, "qa/_turns.html", {"turns": [TurnView(answer.question, (view,))]})
 
 
@@ -247,7 +247,7 @@ def _again(request: AuthenticatedRequest, row: Answer, *, twin: bool) -> HttpRes
 
 
 def _answer_part(request: AuthenticatedRequest, row: Answer) -> HttpResponse:
-    view = present_answer(request.user, row, source_href=source_href)
+    view = present_answer(request.user, row, source_href=source_href, personal=True)
     return render(request, "qa/_answer.html", {"answer": view})
 
 

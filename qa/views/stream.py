@@ -105,7 +105,9 @@ class _Relay:
         return self._render_answer("qa/_answer.html")
 
     def _render_answer(self, template: str) -> str:
-        view = present_answer(self.request.user, self.answer, source_href=source_href)
+        view = present_answer(
+            self.request.user, self.answer, source_href=source_href, personal=True
+        )
         close_old_connections()
         return self._render(template, {"answer": view})
 
