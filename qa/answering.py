@@ -20,7 +20,7 @@ from inference.errors import ModelError
 from inference.ports import ChatMessage
 from qa import claims, habits, streams
 from qa.claims import Claim, ClaimLost, Watch
-from qa.configuration import pipeline_config, stored_form
+from qa.configuration import pipeline_config, stored_form, wishes_of
 from qa.events import Done, Failed, Stopped, Token
 from qa.fit import NO_HABITS, forgotten
 from qa.models import Answer, Question
@@ -134,12 +134,13 @@ class _Run:
             _fail(self.claim, "no_knowledge_base")
             return
         reranker, profile = reranker_for(bases[0])
-        config = pipeline_config(bases, profile, with_rerank=self.answer.with_rerank)
+        wishes = wishes_of(self.answer.configuration)
+        config = pipeline_config(bases, profile, with_rerank=self.answer.with_rerank, wishes=wishes)
         setting = _Setting(
             viewer=viewer,
             bases=bases,
             config=config,
-            configuration=stored_form(config, bases, profile),
+            configuration=stored_form(config, bases, profile, wishes),
             embedder=_embedder(),
             chat_model=None,
             known=habits.known_of(viewer) if self.answer.is_personal else None,

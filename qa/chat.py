@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,16 +17,19 @@ from redis.exceptions import RedisError
 from accounts.audit import record
 from qa import streams
 from qa.answering import TASK_EXPIRES_S, ordered_bases
+from qa.configuration import wishes_of
 from qa.events import Stopped
 from qa.models import Answer, Conversation, Question
 from qa.querysets import AnswerQuerySet, ConversationQuerySet, bases_of
 from qa.tasks import generate_answer
+from qa.types import NO_WISHES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from accounts.models import User
     from documents.models import KnowledgeBase
+    from qa.types import Wishes
 
 logger = logging.getLogger(__name__)
 
@@ -117,10 +121,17 @@ def ask(
     return answer
 
 
-def regenerate(actor: User, answer: Answer) -> Answer:
-    """Answer the same question once more, as it was configured; the old answer stays."""
+def regenerate(actor: User, answer: Answer, *, wishes: Wishes | None = None) -> Answer:
+    """Answer the same question once more, as it was asked for; the old answer stays.
+
+    ``wishes`` take the place of those that the answer was asked with.
+    """
     return _answer_again(
-        actor, answer, kind=Answer.Kind.REGENERATED, with_rerank=answer.with_rerank
+        actor,
+        answer,
+        kind=Answer.Kind.REGENERATED,
+        with_rerank=answer.with_rerank,
+        wishes=wishes,
     )
 
 
@@ -194,9 +205,17 @@ def restore_conversation(actor: User, conversation: Conversation) -> None:
         record(actor, "conversation.restore", conversation)
 
 
-def _answer_again(actor: User, answer: Answer, *, kind: Answer.Kind, with_rerank: bool) -> Answer:
+def _answer_again(
+    actor: User,
+    answer: Answer,
+    *,
+    kind: Answer.Kind,
+    with_rerank: bool,
+    wishes: Wishes | None = None,
+) -> Answer:
     _require_asker(actor, answer)
     chosen = _askable(actor, None, ordered_bases(answer))
+    wishes = wishes_of(answer.configuration) if wishes is None else wishes
     with transaction.atomic():
         again = _create_answer(
             answer.question,
@@ -204,8 +223,17 @@ def _answer_again(actor: User, answer: Answer, *, kind: Answer.Kind, with_rerank
             kind=kind,
             with_rerank=with_rerank,
             is_personal=answer.is_personal,
+            wishes=wishes,
         )
-        record(actor, "answer.again", again, of=answer.pk, kind=kind.value)
+        record(
+            actor,
+            "answer.again",
+            again,
+            of=answer.pk,
+            kind=kind.value,
+            follow_time=wishes.follow_time,
+            preset=wishes.preset,
+        )
     return again
 
 
@@ -217,6 +245,7 @@ def _create_answer(
     with_rerank: bool,
     is_personal: bool,
     enqueue: bool = True,
+    wishes: Wishes = NO_WISHES,
 ) -> Answer:
     # A many-to-many relation keeps no order, and the first knowledge base decides the ranking.
     order = [base.pk for base in knowledge_bases]
@@ -225,7 +254,7 @@ def _create_answer(
         kind=kind,
         with_rerank=with_rerank,
         is_personal=is_personal,
-        configuration={"knowledge_bases": order},
+        configuration={"knowledge_bases": order, "wishes": asdict(wishes)},
     )
     answer.knowledge_bases.set(knowledge_bases)
     if enqueue:

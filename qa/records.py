@@ -42,7 +42,14 @@ def save_ranking(
         claim.write(
             ranked_at=timezone.now(),
             heartbeat_at=timezone.now(),
-            configuration=dict(configuration),
+            configuration={
+                **configuration,
+                # As used: the question may have raised one of those configured.
+                "weights": asdict(ranking.weights),
+                "configured_weights": configuration.get("weights"),
+                "time_intent": ranking.time_intent,
+                "time_words": ranking.time_words,
+            },
             question_terms=[asdict(term) for term in recalled.question_terms],
             reasons=list(ranking.reasons),
             reranker=ranking.reranker,

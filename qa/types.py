@@ -157,6 +157,9 @@ class Wishes:
     """A name of ``scoring.PRESETS``; empty keeps the weights of the knowledge base."""
 
 
+NO_WISHES = Wishes()
+
+
 @dataclass(frozen=True, slots=True)
 class PipelineConfig:
     """One answer's whole configuration; stored with it, so that it can be replayed."""
