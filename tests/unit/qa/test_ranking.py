@@ -13,6 +13,10 @@ from hypothesis import strategies as st
 from inference.errors import (
     InvalidModelResponse,
     ModelError,
+    ModelKeyMissing,
+    ModelKeyRefused,
+    ModelRateLimited,
+    ModelRefused,
     ModelTimeout,
     ModelUnavailable,
 )
@@ -177,6 +181,10 @@ class TestNotReranked:
             (ModelTimeout(), "rerank_timeout"),
             (ModelUnavailable(), "rerank_unavailable"),
             (InvalidModelResponse(), "rerank_invalid"),
+            (ModelRateLimited(), "rerank_rate_limited"),
+            (ModelRefused(), "rerank_refused"),
+            (ModelKeyRefused(), "rerank_refused"),
+            (ModelKeyMissing(), "rerank_refused"),
             (ModelError(), "rerank_unavailable"),
         ],
     )
