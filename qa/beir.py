@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import random
 from dataclasses import dataclass
@@ -11,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+
+
+FILES = ("corpus.jsonl", "queries.jsonl", "qrels.tsv")
 
 
 class NotATestSet(ValueError):
@@ -42,6 +46,8 @@ class TestSet:
     name: str
     corpus: Sequence[CorpusEntry]
     questions: Sequence[JudgedQuestion]
+    content: str = ""
+    """Hash of the three files, so that figures of another state of the set are told apart."""
 
     __test__ = False  # Not a test case, whatever its name suggests to pytest.
 
@@ -57,7 +63,7 @@ class TestSet:
 
 def is_test_set(folder: Path) -> bool:
     """Whether the folder holds the three files."""
-    return all((folder / name).is_file() for name in ("corpus.jsonl", "queries.jsonl", "qrels.tsv"))
+    return all((folder / name).is_file() for name in FILES)
 
 
 def read_test_set(folder: Path) -> TestSet:
@@ -75,7 +81,15 @@ def read_test_set(folder: Path) -> TestSet:
         for row in _json_lines(folder / "queries.jsonl", "_id", "text")
         if any(grade > 0 for grade in grades.get(str(row["_id"]), {}).values())
     )
-    return TestSet(folder.resolve().name, corpus, questions)
+    return TestSet(folder.resolve().name, corpus, questions, _hash_of(folder))
+
+
+def _hash_of(folder: Path) -> str:
+    found = hashlib.sha256()
+    for name in FILES:
+        with (folder / name).open("rb") as file:
+            found.update(hashlib.file_digest(file, "sha256").digest())
+    return found.hexdigest()[:16]
 
 
 def _read_grades(path: Path) -> dict[str, dict[str, float]]:

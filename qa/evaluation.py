@@ -11,6 +11,7 @@ import time
 from collections import Counter, defaultdict
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from hashlib import sha256
 from statistics import fmean, median
 from typing import TYPE_CHECKING
 
@@ -29,24 +30,28 @@ from documents.models import (
 from inference.conf import get_embedder
 from qa.bm25s_comparison import Bm25sSearch
 from qa.configuration import pipeline_config
-from qa.figures import Figures
+from qa.figures import FIRST, SINGLE, Figures
 from qa.metrics import ndcg_at_k, paired_bootstrap, recall_at_k, reciprocal_rank_at_k
 from qa.models import EvaluationRun
 from qa.ranking import rank
 from qa.recall import LEG_LIMIT, PostgresRetriever
 from qa.rerankers import reranker_for
+from qa.score_dumps import scored_question
+from qa.scoring import PRESETS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from datetime import date
 
-    from inference.ports import Embedder, Reranker
+    from inference.ports import Embedder, Reranker, RerankerCard
     from qa.beir import JudgedQuestion, TestSet
     from qa.metrics import Difference
     from qa.recall import Legs
-    from qa.types import PipelineConfig, Ranking
+    from qa.score_dumps import ScoredQuestion
+    from qa.types import PipelineConfig, RankedCandidate, Ranking, Recalled
 
 BASELINE = "fused"
-COMPARED = ("cross_encoder", "reranked", "blended")
+COMPARED = ("cross_encoder", "reranked", "blended", "relevance_only")
 REPORT_EVERY = 25
 
 
@@ -55,6 +60,22 @@ class _Models:
     embedder: Embedder | None
     reranker: Reranker | None
     config: PipelineConfig
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    """A reranker that gives again what it gave, so that other weights cost no second reading."""
+
+    card: RerankerCard
+    scores: Sequence[float]
+
+    def score(self, question: str, passages: Sequence[str], *, time_limit_s: float) -> list[float]:
+        del question, passages, time_limit_s
+        return list(self.scores)
+
+    def unknown_share(self, text: str) -> float:
+        del text
+        return 0.0
 
 
 @dataclass(slots=True)
@@ -85,12 +106,14 @@ def evaluate(
     with_bm25s: bool = False,
     commit: str = "",
     report: Callable[[str], None] = lambda line: None,
+    dump: Callable[[ScoredQuestion], None] = lambda question: None,
 ) -> Figures:
     """Measure every stage on (a seeded sample of) the set's questions; saves an ``EvaluationRun``.
 
-    ``report`` hears about the progress, a line at a time. With ``keep`` the knowledge base stays,
-    for a look at it. ``with_bm25s`` needs the ``bm25s`` library, which only developers install.
-    Raises ``ModelError`` when the set cannot be embedded.
+    ``report`` hears about the progress, a line at a time; ``dump`` is handed each question with
+    every score of its candidates. With ``keep`` the knowledge base stays, for a look at it.
+    ``with_bm25s`` needs the ``bm25s`` library, which only developers install. Raises
+    ``ModelError`` when the set cannot be embedded.
     """
     started_at = timezone.now()
     questions = test_set.sample(queries, seed=seed)
@@ -106,11 +129,13 @@ def evaluate(
         base.refresh_from_db()
         report(f"{test_set.name}: indexed in {time.monotonic() - begun:.1f} s")
         models = _load_models(base)
-        meta = _meta(models, seed=seed, commit=commit)
+        meta = _meta(
+            test_set, models, queries=queries, seed=seed, with_bm25s=with_bm25s, commit=commit
+        )
         tally = _Tally()
         asker = _Asker(viewer, base, models, tally, with_bm25s=with_bm25s)
         for number, question in enumerate(questions, start=1):
-            asker.ask(question)
+            dump(asker.ask(question))
             if number % REPORT_EVERY == 0 or number == len(questions):
                 report(f"{test_set.name}: {number} of {len(questions)} questions asked")
     figures = _figures(test_set.name, len(questions), tally, seed=seed, meta=meta)
@@ -123,6 +148,19 @@ def evaluate(
         finished_at=timezone.now(),
     )
     return figures
+
+
+def settings_of(
+    test_set: TestSet,
+    *,
+    queries: int | None = None,
+    seed: int = 7,
+    with_bm25s: bool = False,
+    commit: str = "",
+) -> dict[str, object]:
+    """What ``evaluate`` would note beside its figures, told without measuring anything."""
+    models = _load_models(KnowledgeBase())
+    return _meta(test_set, models, queries=queries, seed=seed, with_bm25s=with_bm25s, commit=commit)
 
 
 def document_order(chunk_documents: Iterable[str]) -> list[str]:
@@ -157,20 +195,14 @@ class _Asker:
             chunks = Chunk.objects.filter(knowledge_base=base)
             self.chunk_documents = dict(chunks.values_list("pk", "document_id"))
 
-    def ask(self, question: JudgedQuestion) -> None:
+    def ask(self, question: JudgedQuestion) -> ScoredQuestion:
         legs = self.retriever.search(question.text)
-        recalled = self.retriever.recall_from(legs, self.models.config.candidates)
-        passages = tuple(
-            # A document without a title goes by its key here, which a model must not read.
-            replace(p, title="") if p.title == self.keys.get(p.document_id) else p
-            for p in recalled.passages
+        recalled = self._without_keys(
+            self.retriever.recall_from(legs, self.models.config.candidates)
         )
+        config, today = self.models.config, self.today
         ranking = rank(
-            question.text,
-            replace(recalled, passages=passages),
-            reranker=self.models.reranker,
-            config=self.models.config,
-            today=self.today,
+            question.text, recalled, reranker=self.models.reranker, config=config, today=today
         )
         self.tally.dense += bool(legs.dense)
         self._add("dense", question, (hit.document_id for hit in legs.dense))
@@ -179,23 +211,43 @@ class _Asker:
             found = self.other.search(question.text, LEG_LIMIT)
             self._add("bm25s", question, (self.chunk_documents[pk] for pk in found))
         self._add_ranked(question, legs, ranking)
+        other = _ranked_again(
+            question.text,
+            recalled,
+            ranking,
+            self.models.reranker,
+            replace(config, weights=PRESETS["relevance_only"]),
+            today,
+        )
+        final = (each.passage.document_id for each in other.candidates)
+        self._add("relevance_only", question, final)
         self.tally.languages[recalled.language] += 1
         self.tally.reranked += ranking.reranked
         for step, value in ranking.timings_ms.items():
             self.tally.milliseconds[step].append(value)
+        return scored_question(
+            question.key, question.text, recalled.language, question.grades, ranking, self.keys
+        )
+
+    def _without_keys(self, recalled: Recalled) -> Recalled:
+        """A document without a title goes by its key here, which a model must not read."""
+        passages = tuple(
+            replace(p, title="") if p.title == self.keys.get(p.document_id) else p
+            for p in recalled.passages
+        )
+        return replace(recalled, passages=passages)
 
     def _add_ranked(self, question: JudgedQuestion, legs: Legs, ranking: Ranking) -> None:
         documents = {hit.chunk_id: hit.document_id for hit in legs.dense}
         documents |= {hit.chunk_id: hit.document_id for hit in legs.lexical}
         fused = self.retriever.fuse(legs)
         self._add("fused", question, (documents[chunk_id] for chunk_id, _score in fused))
-        final = ranking.candidates
-        in_fused_order = sorted(final, key=lambda each: each.passage.fused_rank or 0)
+        in_fused_order = sorted(ranking.candidates, key=_fused_rank)
         # Python's sort is stable: equal scores, and no scores at all, keep the fused order.
         orders = {
             "cross_encoder": sorted(in_fused_order, key=lambda each: -(each.rerank_score or 0.0)),
             "reranked": sorted(in_fused_order, key=lambda each: each.rerank_rank or 0),
-            "blended": final,
+            "blended": ranking.candidates,
         }
         for stage, order in orders.items():
             self._add(stage, question, (each.passage.document_id for each in order))
@@ -205,19 +257,53 @@ class _Asker:
         self.tally.add(stage, order, question.grades)
 
 
+def _fused_rank(candidate: RankedCandidate) -> int:
+    return candidate.passage.fused_rank or 0
+
+
+def _ranked_again(
+    question: str,
+    recalled: Recalled,
+    before: Ranking,
+    reranker: Reranker | None,
+    config: PipelineConfig,
+    today: date,
+) -> Ranking:
+    """The same candidates with the same scores, under another configuration."""
+    if reranker is None or not before.reranked:
+        return before
+    scores = [each.rerank_score or 0.0 for each in sorted(before.candidates, key=_fused_rank)]
+    again = _Remembered(reranker.card, scores)
+    return rank(question, recalled, reranker=again, config=config, today=today)
+
+
 def _load_models(base: KnowledgeBase) -> _Models:
     reranker, profile = reranker_for(base)
     return _Models(get_embedder(), reranker, pipeline_config([base], profile))
 
 
-def _meta(models: _Models, *, seed: int, commit: str) -> dict[str, object]:
+def _meta(
+    test_set: TestSet,
+    models: _Models,
+    *,
+    queries: int | None,
+    seed: int,
+    with_bm25s: bool,
+    commit: str,
+) -> dict[str, object]:
     recipe = models.embedder.recipe if models.embedder is not None else None
     card = models.reranker.card if models.reranker is not None else None
     return {
         "seed": seed,
         "commit": commit,
+        "content": test_set.content,
+        "sampled": queries is not None and queries < len(test_set.questions),
+        "asked": len(test_set.sample(queries, seed=seed)),
+        "bm25s": with_bm25s,
         "embedder": f"{recipe.model} {recipe.revision}".strip() if recipe else "",
         "reranker": f"{card.name} {card.revision}".strip() if card else "",
+        # Calibrations can change while the revision of the weights stays.
+        "card": sha256(repr(card).encode()).hexdigest()[:16] if card else "",
         "candidates": models.config.candidates,
         "weights": asdict(models.config.weights),
         "floor": models.config.floor,
@@ -229,12 +315,7 @@ def _figures(
 ) -> Figures:
     # Where vectors were searched for some questions only, the others found nothing by them.
     ran = {stage: m for stage, m in tally.values.items() if stage != "dense" or tally.dense}
-    intervals: dict[str, Difference] = {
-        stage: paired_bootstrap(ran[BASELINE]["ndcg@10"], ran[stage]["ndcg@10"], seed=seed)
-        for stage in COMPARED
-        if questions and tally.reranked
-    }
-    return Figures(
+    figures = Figures(
         set_name=name,
         language=tally.languages.most_common(1)[0][0] if tally.languages else "",
         questions=questions,
@@ -242,11 +323,27 @@ def _figures(
             stage: {measure: fmean(values) for measure, values in measures.items()}
             for stage, measures in ran.items()
         },
-        intervals=intervals,
+        intervals={},
         milliseconds={step: median(values) for step, values in tally.milliseconds.items()},
         reranked_questions=tally.reranked,
         meta=meta,
+        ndcg={stage: tuple(measures["ndcg@10"]) for stage, measures in ran.items()},
     )
+    if not questions or not tally.reranked:
+        return figures
+    others = dict.fromkeys((figures.best_of(FIRST), figures.best_of(SINGLE), "lexical"))
+    return replace(
+        figures,
+        intervals=_intervals(figures, BASELINE, seed),
+        against={stage: _intervals(figures, stage, seed) for stage in others if stage != BASELINE},
+    )
+
+
+def _intervals(figures: Figures, baseline: str, seed: int) -> dict[str, Difference]:
+    return {
+        stage: paired_bootstrap(figures.ndcg[baseline], figures.ndcg[stage], seed=seed)
+        for stage in COMPARED
+    }
 
 
 @contextmanager

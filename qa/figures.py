@@ -1,8 +1,8 @@
-"""The figures of an evaluation, and how they are written down: as JSON, as text, as Markdown."""
+"""The figures of an evaluation as values, as JSON, and as lines for a terminal. Pure."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -12,17 +12,31 @@ if TYPE_CHECKING:
     from qa.metrics import Difference
 
 MEASURES = ("ndcg@10", "recall@30", "mrr@10")
-STAGES = ("dense", "lexical", "bm25s", "fused", "cross_encoder", "reranked", "blended")
+STAGES = (
+    "dense",
+    "lexical",
+    "bm25s",
+    "fused",
+    "cross_encoder",
+    "reranked",
+    "blended",
+    "relevance_only",
+)
 """In the order printed. ``bm25s`` is the library's own ranking, measured for comparison."""
 
-_EXPLANATION = {
+SINGLE = ("dense", "lexical")
+FIRST = (*SINGLE, "fused")
+"""What the first stage offers without a cross-encoder; ``SINGLE`` is one search alone."""
+
+EXPLANATION = {
     "dense": "vector search alone",
     "lexical": "BM25 in Postgres alone",
     "bm25s": "the bm25s library on the same tokens, k1, b and chunks",
     "fused": "dense and lexical joined by reciprocal rank: the order without rerank",
     "cross_encoder": "the candidates by the cross-encoder's raw score",
     "reranked": "the candidates by calibrated relevance",
-    "blended": "the final order: four factors with the default weights, after the floor",
+    "blended": 'the final order: four factors by the weights of "balanced", after the floor',
+    "relevance_only": 'the final order with the preset "relevance only"',
 }
 
 
@@ -43,15 +57,25 @@ class Figures:
     reranked_questions: int
     """Questions for which the cross-encoder ran; for the others its stages keep the fused order."""
     meta: Mapping[str, object]
+    ndcg: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """Stage -> nDCG@10 of each question, in one order for all stages, so that they pair."""
+    against: Mapping[str, Mapping[str, Difference]] = field(default_factory=dict)
+    """Another stage -> stage -> nDCG@10 minus that of the other stage, with a 95% interval."""
+
+    def best_of(self, stages: Sequence[str]) -> str:
+        """The stage of the highest mean nDCG@10 among ``stages`` that ran; ``""`` if none did.
+
+        Chosen after the fact on the very questions it is compared on, which flatters it.
+        """
+        ran = [stage for stage in stages if stage in self.stages]
+        return max(ran, key=lambda stage: self.stages[stage]["ndcg@10"], default="")
 
     def to_json(self) -> dict[str, object]:
-        """Stages by name at the top level, then ``intervals``, ``ms`` and ``meta``."""
+        """Stages by name at the top level, then intervals, ``ms`` and ``meta``."""
         return {
             **{stage: dict(values) for stage, values in self.stages.items()},
-            "intervals": {
-                stage: {"mean": each.mean, "low": each.low, "high": each.high}
-                for stage, each in self.intervals.items()
-            },
+            "intervals": _differences(self.intervals),
+            "against": {other: _differences(found) for other, found in self.against.items()},
             "ms": dict(self.milliseconds),
             "meta": {
                 **self.meta,
@@ -69,7 +93,7 @@ def text_table(figures: Figures) -> str:
     lines.append(
         f"{'':14}" + "".join(f"{measure:>11}" for measure in MEASURES) + "   against fused"
     )
-    for stage in _stages_of(figures):
+    for stage in stages_of(figures):
         values = figures.stages[stage]
         row = f"{stage:14}" + "".join(f"{values[measure]:11.4f}" for measure in MEASURES)
         interval = figures.intervals.get(stage)
@@ -87,39 +111,6 @@ def interval_text(interval: Difference) -> str:
     return f"{interval.mean:+.4f} [{interval.low:+.4f}, {interval.high:+.4f}]"
 
 
-def markdown_report(measured: Sequence[Figures], *, command: str) -> str:
-    """A document with every set's figures, losses too, and the means over the English sets."""
-    first = measured[0].meta
-    parts = [
-        "# Evaluation",
-        "",
-        "Made by a command; do not edit by hand:",
-        "",
-        "```",
-        command,
-        "```",
-        "",
-        f"Commit {first.get('commit') or 'unknown'}; embedder {first.get('embedder') or 'none'}; "
-        f"reranker {first.get('reranker') or 'none'}; seed {first.get('seed')}. Each set is loaded "
-        "as a knowledge base of its own, asked through the product's own recall and ranking, and "
-        "removed. A document's rank is that of its best passage. Intervals are 95% paired "
-        "bootstrap intervals of nDCG@10 against `fused`.",
-        "",
-        *(
-            f"- `{stage}`: {words}"
-            for stage, words in _EXPLANATION.items()
-            if _any(measured, stage)
-        ),
-        "",
-        "## nDCG@10 by set",
-        "",
-        *_overview(measured),
-    ]
-    for figures in measured:
-        parts += ["", f"## {figures.set_name}", "", *_set_section(figures)]
-    return "\n".join(parts) + "\n"
-
-
 def means(measured: Iterable[Figures], measure: str = "ndcg@10") -> dict[str, float]:
     """Mean of a measure over sets, for the stages that all of them have."""
     sets = list(measured)
@@ -127,50 +118,13 @@ def means(measured: Iterable[Figures], measure: str = "ndcg@10") -> dict[str, fl
     return {stage: fmean(each.stages[stage][measure] for each in sets) for stage in shared}
 
 
-def _overview(measured: Sequence[Figures]) -> list[str]:
-    stages = [stage for stage in STAGES if _any(measured, stage)]
-    rows = [
-        "| set | questions | " + " | ".join(stages) + " |",
-        "|---|---:|" + "---:|" * len(stages),
-    ]
-    for each in measured:
-        cells = (_cell(each.stages.get(stage, {}).get("ndcg@10")) for stage in stages)
-        rows.append(f"| {each.set_name} | {each.questions} | " + " | ".join(cells) + " |")
-    english = [each for each in measured if each.language == "en"]
-    if len(english) > 1:
-        mean = means(english)
-        cells = (f"**{mean[stage]:.4f}**" if stage in mean else "" for stage in stages)
-        total = sum(each.questions for each in english)
-        rows.append(
-            f"| **mean of {len(english)} English sets** | {total} | " + " | ".join(cells) + " |"
-        )
-    return rows
-
-
-def _set_section(figures: Figures) -> list[str]:
-    rows = [
-        "| stage | " + " | ".join(MEASURES) + " | nDCG@10 against fused |",
-        "|---|" + "---:|" * len(MEASURES) + "---|",
-    ]
-    for stage in _stages_of(figures):
-        values = " | ".join(f"{figures.stages[stage][measure]:.4f}" for measure in MEASURES)
-        interval = figures.intervals.get(stage)
-        rows.append(f"| {stage} | {values} | {interval_text(interval) if interval else ''} |")
-    steps = ", ".join(f"{step} {value:.1f}" for step, value in figures.milliseconds.items())
-    rows += ["", f"Median milliseconds per question: {steps}."]
-    if figures.reranked_questions < figures.questions:
-        left = figures.questions - figures.reranked_questions
-        rows.append(f"Not reranked, hence in fused order: {left} of {figures.questions} questions.")
-    return rows
-
-
-def _stages_of(figures: Figures) -> list[str]:
+def stages_of(figures: Figures) -> list[str]:
+    """Those that ran, in the order printed."""
     return [stage for stage in STAGES if stage in figures.stages]
 
 
-def _any(measured: Iterable[Figures], stage: str) -> bool:
-    return any(stage in each.stages for each in measured)
-
-
-def _cell(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
+def _differences(found: Mapping[str, Difference]) -> dict[str, dict[str, float]]:
+    return {
+        stage: {"mean": each.mean, "low": each.low, "high": each.high}
+        for stage, each in found.items()
+    }

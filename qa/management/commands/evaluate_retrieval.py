@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
 import shutil
 import subprocess
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +16,18 @@ from django.core.management.base import BaseCommand, CommandError
 
 from inference.errors import ModelError
 from qa.beir import NotATestSet, is_test_set, read_test_set
-from qa.evaluation import evaluate
-from qa.figures import markdown_report, text_table
+from qa.evaluation import evaluate, settings_of
+from qa.evaluation_records import is_measured_with, read_record, write_record
+from qa.evaluation_report import markdown_report
+from qa.figures import text_table
+from qa.score_dumps import SUFFIX, writing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from django.core.management.base import CommandParser
 
+    from qa.beir import TestSet
     from qa.figures import Figures
 
 REPORT = Path("docs/evaluation.md")
@@ -36,8 +43,34 @@ class Command(BaseCommand):
         source = parser.add_mutually_exclusive_group(required=True)
         source.add_argument("--set", type=Path, dest="folder", help="folder of one set")
         source.add_argument("--sets", type=Path, help="folder whose sub-folders are sets")
-        parser.add_argument("--queries", type=int, help="so many questions, drawn by the seed")
+        parser.add_argument(
+            "--only",
+            type=lambda text: text.split(","),
+            metavar="NAME,NAME",
+            help="with --sets: measure these; the report has the others too, as far as recorded",
+        )
+        parser.add_argument(
+            "--queries",
+            type=_count,
+            metavar="N",
+            help='so many questions, drawn by the seed; "all" or 0, the default, for all of them',
+        )
         parser.add_argument("--seed", type=int, default=7)
+        parser.add_argument(
+            "--record",
+            type=Path,
+            metavar="DIR",
+            help="keep each set's figures here as it ends, and measure only what is not kept yet",
+        )
+        parser.add_argument(
+            "--fresh", action="store_true", help="measure again what --record has already"
+        )
+        parser.add_argument(
+            "--dump",
+            type=Path,
+            metavar="DIR",
+            help="write every score of every candidate here, for python -m training.replay",
+        )
         parser.add_argument("--json", type=Path, help="write the figures to this file")
         parser.add_argument(
             "--markdown", type=Path, help=f"write a report; with --sets {REPORT} by default"
@@ -51,15 +84,70 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         folders = [options["folder"]] if options["folder"] else _sets_in(options["sets"])
+        chosen = _chosen(folders, options["only"])
         commit = current_commit()
         report = options["markdown"] or (settings.BASE_DIR / REPORT if options["sets"] else None)
-        measured: list[Figures] = []
+        measured: dict[str, Figures] = {}
         for folder in folders:
-            measured.append(self._measure(folder, commit, options))
+            # A set that another run is measuring stands in the report once it is recorded.
+            found = self._figures(folder, commit, options, measure=folder in chosen)
+            if found is None:
+                continue
+            measured[folder.name] = found
             # After every set: an hour's figures are not lost with the last one.
-            self._record(measured, report, options)
+            self._record(list(measured.values()), report, options)
         if report:
             self.stdout.write(f"Report written to {report}")
+
+    def _figures(
+        self, folder: Path, commit: str, options: dict[str, Any], *, measure: bool
+    ) -> Figures | None:
+        """The set's figures, from its record or measured now; ``None`` when not asked for."""
+        try:
+            test_set = read_test_set(folder)
+            kept = self._kept(test_set, options)
+            if kept is not None or not measure:
+                return kept
+            dump = _dump_path(test_set, options)
+            with writing(dump) if dump else nullcontext(lambda question: None) as write:
+                figures = evaluate(
+                    test_set,
+                    queries=options["queries"],
+                    seed=options["seed"],
+                    keep=options["keep"],
+                    with_bm25s=options["bm25s"],
+                    commit=commit,
+                    report=self.stderr.write,
+                    dump=write,
+                )
+        except (NotATestSet, ModelError) as error:
+            raise CommandError(str(error)) from error
+        if options["record"]:
+            write_record(options["record"], figures)
+        self.stdout.write(text_table(figures))
+        return figures
+
+    def _kept(self, test_set: TestSet, options: dict[str, Any]) -> Figures | None:
+        """What was recorded of the set with the same settings, and not to be measured again."""
+        if not options["record"] or options["fresh"]:
+            return None
+        figures = read_record(options["record"], test_set.name)
+        wanted = settings_of(
+            test_set,
+            queries=options["queries"],
+            seed=options["seed"],
+            with_bm25s=options["bm25s"],
+        )
+        dump = _dump_path(test_set, options)
+        if figures is None or (dump is not None and not dump.is_file()):
+            return None
+        if not is_measured_with(figures, wanted):
+            self.stderr.write(f"{test_set.name}: recorded with other settings")
+            return None
+        self.stderr.write(
+            f"{test_set.name}: recorded at commit {figures.meta.get('commit') or 'unknown'}"
+        )
+        return figures
 
     def _record(
         self, measured: Sequence[Figures], report: Path | None, options: dict[str, Any]
@@ -70,25 +158,6 @@ class Command(BaseCommand):
             _write(options["json"], json.dumps(form, indent=2, ensure_ascii=False) + "\n")
         if report:
             _write(report, markdown_report(measured, command=_command_line(options)))
-
-    def _measure(self, folder: Path, commit: str, options: dict[str, Any]) -> Figures:
-        try:
-            figures = evaluate(
-                read_test_set(folder),
-                queries=options["queries"],
-                seed=options["seed"],
-                keep=options["keep"],
-                with_bm25s=options["bm25s"],
-                commit=commit,
-                report=self._report,
-            )
-        except (NotATestSet, ModelError) as error:
-            raise CommandError(str(error)) from error
-        self.stdout.write(text_table(figures))
-        return figures
-
-    def _report(self, line: str) -> None:
-        self.stderr.write(line)
 
 
 def current_commit() -> str:
@@ -106,6 +175,25 @@ def current_commit() -> str:
     return asked.stdout.strip()
 
 
+def _count(text: str) -> int | None:
+    """A number of questions; ``None`` for all of them."""
+    if text == "all":
+        return None
+    try:
+        count = int(text)
+    except ValueError:
+        count = -1
+    if count < 0:
+        message = f"{text!r} is neither a number nor 'all'"
+        raise argparse.ArgumentTypeError(message)
+    return count or None
+
+
+def _dump_path(test_set: TestSet, options: dict[str, Any]) -> Path | None:
+    folder: Path | None = options["dump"]
+    return folder / f"{test_set.name}{SUFFIX}" if folder else None
+
+
 def _sets_in(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise CommandError(f"{folder} is not a folder")
@@ -115,9 +203,22 @@ def _sets_in(folder: Path) -> list[Path]:
     return sets
 
 
+def _chosen(folders: Sequence[Path], names: Sequence[str] | None) -> list[Path]:
+    """The folders to measure. Raises ``CommandError`` for a name that none of them has."""
+    if names is None:
+        return list(folders)
+    missing = [name for name in names if name not in {folder.name for folder in folders}]
+    if missing:
+        raise CommandError(f"There is no set {', '.join(missing)}.")
+    return [folder for folder in folders if folder.name in names]
+
+
 def _write(path: Path, text: str) -> None:
+    """Whole or not at all: two runs that share a report each leave a complete one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
 
 
 def _command_line(options: dict[str, Any]) -> str:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import shutil
+from dataclasses import replace
+from functools import partial
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -11,12 +15,23 @@ from django.core.management import CommandError, call_command
 from accounts.models import User
 from documents.models import Chunk, Document, IndexGeneration, KnowledgeBase
 from qa.beir import read_test_set
-from qa.evaluation import document_order, evaluate
+from qa.configuration import pipeline_config
+from qa.evaluation import document_order, evaluate, settings_of
 from qa.figures import MEASURES
+from qa.management.commands import evaluate_retrieval as command
 from qa.models import EvaluationRun
+from qa.replay import replay
+from qa.score_dumps import read_dumps
+from qa.scoring import PRESETS
+from qa.types import PipelineConfig
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from qa.beir import TestSet
+    from qa.figures import Figures
+    from qa.score_dumps import ScoredQuestion
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -65,6 +80,7 @@ def test_every_stage_has_every_measure(folder: Path) -> None:
         "cross_encoder",
         "reranked",
         "blended",
+        "relevance_only",
     }
     for measures in figures.stages.values():
         assert tuple(measures) == MEASURES
@@ -133,7 +149,12 @@ def test_the_command_writes_the_agreed_json(folder: Path, tmp_path: Path) -> Non
     call_command("evaluate_retrieval", "--set", str(folder), "--json", str(target))
     written = json.loads(target.read_text(encoding="utf-8"))
     assert written["blended"].keys() == set(MEASURES)
-    assert set(written["intervals"]) == {"cross_encoder", "reranked", "blended"}
+    assert set(written["intervals"]) == {
+        "cross_encoder",
+        "reranked",
+        "blended",
+        "relevance_only",
+    }
     assert written["intervals"]["blended"].keys() == {"mean", "low", "high"}
     assert written["meta"]["set"] == "tiny"
     assert written["ms"]["rerank"] >= 0
@@ -147,6 +168,137 @@ def test_the_command_measures_all_sets_of_a_folder(folder: Path, tmp_path: Path)
     assert "## tiny" in text
     assert "| blended |" in text
     assert "not-a-set" not in text
+
+
+def test_each_question_has_its_value_at_every_stage(folder: Path) -> None:
+    figures = evaluate(read_test_set(folder))
+    assert set(figures.ndcg) == set(figures.stages)
+    for stage, values in figures.ndcg.items():
+        assert len(values) == 3
+        assert fmean(values) == pytest.approx(figures.stages[stage]["ndcg@10"])
+    assert set(figures.against) >= {"lexical", figures.best_of(("dense", "lexical"))}
+
+
+def test_a_replayed_dump_gives_the_figures_of_the_evaluation(folder: Path) -> None:
+    dumped: list[ScoredQuestion] = []
+    figures = evaluate(read_test_set(folder), dump=dumped.append)
+    assert [question.key for question in dumped] == ["q1", "q2", "q3"]
+    assert dumped[1].grades == {"fruit": 2.0, "pressure": 0.0}
+    assert set(dumped[0].documents) <= {*SUBJECTS, "long"}
+    for stage, values in replay(dumped, weights=PipelineConfig().weights).items():
+        assert tuple(values) == pytest.approx(figures.ndcg[stage]), stage
+
+
+def test_relevance_only_is_what_the_product_ranks_with_that_preset(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = evaluate(read_test_set(folder)).ndcg["relevance_only"]
+
+    def only_relevance(*args: Any, **options: Any) -> PipelineConfig:
+        return replace(pipeline_config(*args, **options), weights=PRESETS["relevance_only"])
+
+    monkeypatch.setattr("qa.evaluation.pipeline_config", only_relevance)
+    assert evaluate(read_test_set(folder)).ndcg["blended"] == measured
+
+
+def test_the_settings_are_told_before_anything_is_measured(folder: Path) -> None:
+    test_set = read_test_set(folder)
+    told = settings_of(test_set, queries=2, seed=5, commit="abc")
+    assert told == evaluate(test_set, queries=2, seed=5, commit="abc").meta
+    assert told["sampled"] is True
+    assert settings_of(test_set)["sampled"] is False
+    assert KnowledgeBase.objects.count() == 0
+
+
+def test_a_recorded_set_is_not_measured_again(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[str] = []
+    monkeypatch.setattr(command, "evaluate", noting(measured))
+    run = partial(call_command, "evaluate_retrieval", "--set", str(folder))
+    record = ("--record", str(tmp_path / "records"))
+    run(*record)
+    run(*record)
+    assert measured == ["tiny"]
+    run(*record, "--queries", "2")
+    run(*record, "--queries", "2", "--fresh")
+    assert measured == ["tiny"] * 3
+
+
+def test_a_set_that_has_changed_is_measured_again(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[str] = []
+    monkeypatch.setattr(command, "evaluate", noting(measured))
+    run = partial(call_command, "evaluate_retrieval", "--set", str(folder))
+    run("--record", str(tmp_path / "records"))
+    with (folder / "qrels.tsv").open("a", encoding="utf-8") as file:
+        file.write("q4\tsleep\t1\n")
+    run("--record", str(tmp_path / "records"))
+    assert measured == ["tiny"] * 2
+
+
+def test_a_record_without_its_dump_is_measured_again_when_a_dump_is_asked_for(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[str] = []
+    monkeypatch.setattr(command, "evaluate", noting(measured))
+    run = partial(call_command, "evaluate_retrieval", "--set", str(folder))
+    run("--record", str(tmp_path / "records"))
+    for _ in range(2):
+        run("--record", str(tmp_path / "records"), "--dump", str(tmp_path / "dump"))
+    assert measured == ["tiny"] * 2
+    assert [question.key for question in read_dumps(tmp_path / "dump")["tiny"]] == [
+        "q1",
+        "q2",
+        "q3",
+    ]
+
+
+def test_two_runs_share_the_sets_and_the_report_has_all(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "other")
+    report = tmp_path / "report.md"
+    run = partial(
+        call_command,
+        "evaluate_retrieval",
+        *("--sets", str(tmp_path), "--record", str(tmp_path / "records")),
+        *("--markdown", str(report)),
+    )
+    run("--only", "other")
+    assert "## tiny" not in report.read_text(encoding="utf-8")
+    run("--only", "tiny")
+    text = report.read_text(encoding="utf-8")
+    assert "## other" in text
+    assert "## tiny" in text
+    with pytest.raises(CommandError, match="no set third"):
+        run("--only", "tiny,third")
+
+
+@pytest.mark.parametrize("everything", ["all", "0"])
+def test_all_questions_are_asked_when_told_so(
+    folder: Path, tmp_path: Path, everything: str
+) -> None:
+    target = tmp_path / "figures.json"
+    call_command(
+        "evaluate_retrieval", "--set", str(folder), "--queries", everything, "--json", str(target)
+    )
+    assert json.loads(target.read_text(encoding="utf-8"))["meta"]["queries"] == 3
+
+
+@pytest.mark.parametrize("wrong", ["-3", "some"])
+def test_a_number_of_questions_that_is_none_is_refused(folder: Path, wrong: str) -> None:
+    with pytest.raises(CommandError, match="neither a number nor"):
+        call_command("evaluate_retrieval", f"--set={folder}", f"--queries={wrong}")
+
+
+def noting(measured: list[str]) -> Callable[..., Figures]:
+    """``evaluate``, which also notes what it is asked to measure."""
+
+    def evaluate_and_note(test_set: TestSet, **options: Any) -> Figures:
+        measured.append(test_set.name)
+        return evaluate(test_set, **options)
+
+    return evaluate_and_note
 
 
 def test_a_folder_that_is_no_set_is_refused_with_its_name(tmp_path: Path) -> None:

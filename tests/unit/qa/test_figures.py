@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from qa.figures import MEASURES, Figures, interval_text, markdown_report, means, text_table
+from qa.figures import FIRST, MEASURES, SINGLE, Figures, interval_text, means, text_table
 from qa.metrics import Difference
 
 
@@ -49,22 +49,10 @@ def test_a_loss_is_shown_with_its_sign() -> None:
     assert interval_text(Difference(-0.02, -0.05, 0.01)) == "-0.0200 [-0.0500, +0.0100]"
 
 
-def test_the_mean_is_over_english_sets_only() -> None:
-    report = markdown_report(
-        [figures("a"), figures("b", blended=0.6), figures("zh", "zh", blended=0.1)], command="run"
-    )
-    row = next(line for line in report.splitlines() if "mean of 2 English sets" in line)
-    assert "**0.7000**" in row
-    assert "| zh | 100 |" in report
-
-
-def test_the_report_says_how_it_was_made() -> None:
-    report = markdown_report([figures()], command="manage.py evaluate_retrieval --set x")
-    assert "manage.py evaluate_retrieval --set x" in report
-    assert "abc123" in report
-    assert "`fused`: dense and lexical" in report
-    assert "`dense`:" not in report
-    assert "English sets" not in report
+def test_the_best_stage_is_that_of_the_highest_mean_among_those_that_ran() -> None:
+    assert figures().best_of(FIRST) == "fused"
+    assert figures().best_of(SINGLE) == "lexical"
+    assert figures().best_of(("dense",)) == ""
 
 
 def test_means_are_taken_of_stages_that_all_sets_have() -> None:
