@@ -9,27 +9,37 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
 from django.conf import settings
 
 from inference import base_model
-from inference.bundled import bundled_reranker
+from inference.bundled import WEIGHTS, bundled_reranker, read_config
 from inference.errors import ModelError, ModelUnavailable
 from inference.fake import FakeChatModel, FakeEmbedder, FakeReranker
+from inference.keys import is_key_source, read_key
 from inference.local import LocalEmbedder, LocalReranker
 from inference.remote import OpenAIChatModel
+from inference.rerank_servers import RerankServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Iterable
 
     from inference.ports import ChatModel, Embedder, Reranker
+    from inference.rerank_dialects import DialectName, Scale
 
 _Model = TypeVar("_Model")
 
 logger = logging.getLogger(__name__)
 
-RerankerKind = Literal["bundled", "local", "fake", "none"]
+RerankerKind = Literal["bundled", "local", "server", "fake", "none"]
+
+COHERE_ADDRESS = "https://api.cohere.com"
+COHERE_MODEL = "rerank-multilingual-v3.0"
+COHERE_KEY = "COHERE_API_KEY"
+"""What ``RAGSITE_RERANKER=cohere`` means."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +48,8 @@ class RerankerSpec:
 
     kind: RerankerKind
     model: str = ""
-    """Name or path of a sentence-transformers cross-encoder, for the kind ``local``."""
+    """Name or path of a sentence-transformers cross-encoder for the kind ``local``; for ``server``
+    the name that the server knows it by."""
     revision: str = ""
     languages: tuple[str, ...] = ()
     """ISO 639-1 codes it was trained on; empty means any. The bundled model knows its own."""
@@ -46,6 +57,33 @@ class RerankerSpec:
     """Padded tokens in one batch; the time limit is checked between batches."""
     max_length: int = 512
     """Tokens of question and passage together that are read; the rest is cut off."""
+    url: str = ""
+    """Address of the server, for the kind ``server``; the dialect's path is added."""
+    dialect: DialectName = "cohere_v2"
+    key_source: str = ""
+    """Where the server's key is, never the key: see ``inference.keys``. Empty for none."""
+    documents_per_request: int = 32
+    score_scale: Scale | None = None
+    """What the server's scores are; ``None`` takes what its dialect documents."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownReranker:
+    """What users of a cross-encoder must know and its files do not say."""
+
+    languages: tuple[str, ...] = ()
+
+
+KNOWN_RERANKERS = {
+    "BAAI/bge-reranker-v2-m3": KnownReranker(),
+    "BAAI/bge-reranker-base": KnownReranker(("zh", "en")),
+    "BAAI/bge-reranker-large": KnownReranker(("zh", "en")),
+    "cross-encoder/ms-marco-MiniLM-L6-v2": KnownReranker(("en",)),
+    "cross-encoder/ms-marco-MiniLM-L12-v2": KnownReranker(("en",)),
+    "cross-encoder/mmarco-mMiniLMv2-L12-H384-v1": KnownReranker(),
+    "mixedbread-ai/mxbai-rerank-base-v1": KnownReranker(("en",)),
+}
+"""By what their model cards say. Any other is taken to read every language."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,22 +148,52 @@ def get_chat_model() -> ChatModel | None:
 def default_reranker() -> RerankerSpec:
     """What ``RAGSITE_RERANKER`` asks for."""
     name, _, revision = settings.RAGSITE_RERANKER.partition("@")
+    if name == "cohere" or name.startswith("cohere:"):
+        return RerankerSpec(
+            "server",
+            model=name.removeprefix("cohere").removeprefix(":") or COHERE_MODEL,
+            url=COHERE_ADDRESS,
+            dialect="cohere_v2",
+            key_source=COHERE_KEY,
+            documents_per_request=1000,
+        )
     if name == "bundled":
         return RerankerSpec("bundled")
     if name == "fake":
         return RerankerSpec("fake")
     if name == "none":
         return RerankerSpec("none")
-    return RerankerSpec("local", model=name, revision=revision)
+    known = KNOWN_RERANKERS.get(name, KnownReranker())
+    return RerankerSpec("local", model=name, revision=revision, languages=known.languages)
 
 
-def warm_up() -> list[str]:
+def languages_of(spec: RerankerSpec) -> tuple[str, ...]:
+    """The languages that a reranker may be used for, empty for any; loads no model.
+
+    The bundled one tells them itself. Raises ``ModelUnavailable`` when its files are missing.
+    """
+    if spec.kind == "bundled":
+        return read_config(WEIGHTS).card.languages
+    return spec.languages
+
+
+def may_hold_key(source: str) -> bool:
+    """Whether a key may be read from the variable or file of this name."""
+    return is_key_source(source, Path(settings.RAGSITE_KEY_FOLDER))
+
+
+def warm_up(rerankers: Iterable[RerankerSpec] | None = None) -> list[str]:
     """Load every configured model now. Returns a sentence for each that could not be loaded.
 
-    A model that fails leaves the others usable: the application degrades and says so.
+    Without ``rerankers``, the one that the settings name is loaded. A model that fails leaves the
+    others usable: the application degrades and says so.
     """
     problems: list[str] = []
-    for get in (get_embedder, get_reranker, get_chat_model):
+    getters: list[Callable[[], object]] = [get_embedder, get_chat_model]
+    getters += [
+        partial(get_reranker, spec) for spec in ([None] if rerankers is None else rerankers)
+    ]
+    for get in getters:
         try:
             load = getattr(get(), "warm_up", None)
             if load is not None:
@@ -173,6 +241,17 @@ def _make_reranker(spec: RerankerSpec) -> Reranker:
         return bundled_reranker(batch_tokens=spec.batch_tokens, max_length=spec.max_length)
     if spec.kind == "fake":
         return FakeReranker()
+    if spec.kind == "server":
+        return RerankServer(
+            spec.model,
+            url=spec.url,
+            dialect=spec.dialect,
+            key=partial(read_key, spec.key_source, Path(settings.RAGSITE_KEY_FOLDER)),
+            revision=spec.revision,
+            languages=spec.languages,
+            documents_per_request=spec.documents_per_request,
+            scale=spec.score_scale,
+        )
     if not spec.model:
         raise ModelUnavailable("a local reranker needs the name or path of a model")
     return LocalReranker(

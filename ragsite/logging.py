@@ -145,6 +145,7 @@ def logging_settings(*, level: str, as_json: bool) -> dict[str, Any]:
             "celery.worker.request": {"level": "WARNING"},
             "celery.beat": {"level": "WARNING"},
             "httpx": {"level": "WARNING"},
+            "httpcore": {"level": "WARNING"},
             "sentence_transformers": {"level": "WARNING"},
         },
     }

@@ -157,6 +157,7 @@ CELERY_BEAT_SCHEDULE = {
     "requeue-expired": {"task": "documents.tasks.requeue_expired", "schedule": 30.0},
     "fail-expired-answers": {"task": "qa.tasks.fail_expired_answers", "schedule": 30.0},
     "refresh-statistics": {"task": "documents.tasks.refresh_statistics", "schedule": 60.0},
+    "delete-expired-openings": {"task": "qa.tasks.delete_expired_openings", "schedule": 3600.0},
 }
 for _entry in CELERY_BEAT_SCHEDULE.values():
     # A tick that waited longer than its own interval has been overtaken by the next one.
@@ -185,6 +186,7 @@ DATA_UPLOAD_MAX_NUMBER_FILES = 50
 # ---- models --------------------------------------------------------------------------------
 RAGSITE_EMBEDDER = env.text("RAGSITE_EMBEDDER", "minilm")
 RAGSITE_RERANKER = env.text("RAGSITE_RERANKER", "bundled")
+RAGSITE_KEY_FOLDER = env.text("RAGSITE_KEY_FOLDER", "/run/secrets")
 RAGSITE_CHAT_BASE_URL = env.text("RAGSITE_CHAT_BASE_URL")
 RAGSITE_CHAT_MODEL = env.text("RAGSITE_CHAT_MODEL")
 RAGSITE_CHAT_API_KEY = env.secret("RAGSITE_CHAT_API_KEY")

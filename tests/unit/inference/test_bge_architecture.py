@@ -48,7 +48,7 @@ def tiny_bge(tmp_path_factory: pytest.TempPathFactory) -> str:
         special_tokens=[("<s>", 0), ("</s>", 2)],
     )
     folder = tmp_path_factory.mktemp("tiny-bge")
-    PreTrainedTokenizerFast(
+    PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer,
         bos_token="<s>",
         eos_token="</s>",

@@ -15,6 +15,8 @@ from inference.errors import ModelUnavailable
 from inference.fake import FakeChatModel, FakeEmbedder, FakeReranker
 from inference.local import LocalEmbedder, LocalReranker
 from inference.remote import OpenAIChatModel
+from inference.rerank_servers import RerankServer
+from tests.rerank_api import KEY, rerank_api
 
 ROOT = Path(__file__).parents[3]
 
@@ -111,6 +113,62 @@ def test_a_setting_may_pin_a_revision(settings: SettingsWrapper) -> None:
     )
 
 
+def test_a_known_reranker_tells_its_languages(settings: SettingsWrapper) -> None:
+    settings.RAGSITE_RERANKER = "BAAI/bge-reranker-base"
+    assert conf.languages_of(conf.default_reranker()) == ("zh", "en")
+
+
+def test_the_bundled_reranker_tells_its_languages_itself() -> None:
+    from inference.bundled import WEIGHTS, read_config
+
+    languages = conf.languages_of(RerankerSpec("bundled"))
+    assert languages == read_config(WEIGHTS).card.languages
+    assert "en" in languages
+
+
+@pytest.mark.parametrize(
+    ("value", "model"),
+    [("cohere", "rerank-multilingual-v3.0"), ("cohere:rerank-v4.0-pro", "rerank-v4.0-pro")],
+)
+def test_cohere_may_be_named_with_or_without_a_model(
+    settings: SettingsWrapper, value: str, model: str
+) -> None:
+    settings.RAGSITE_RERANKER = value
+    spec = conf.default_reranker()
+    assert (spec.kind, spec.model, spec.dialect) == ("server", model, "cohere_v2")
+    assert spec.key_source == "COHERE_API_KEY"
+    reranker = conf.get_reranker()
+    assert isinstance(reranker, RerankServer)
+    assert reranker.card.model == model
+    assert conf.get_reranker() is reranker
+
+
+def test_a_server_is_asked_with_the_key_that_its_row_names(
+    settings: SettingsWrapper, tmp_path: Path
+) -> None:
+    settings.RAGSITE_KEY_FOLDER = str(tmp_path)
+    (tmp_path / "rerank").write_text(KEY)
+    assert conf.may_hold_key(str(tmp_path / "rerank"))
+    assert not conf.may_hold_key("/etc/passwd")
+    with rerank_api("jina", wants_key=True) as api:
+        spec = RerankerSpec(
+            "server",
+            model="jina-reranker-v2-base-multilingual",
+            revision="r",
+            languages=("zh",),
+            url=api.url,
+            dialect="jina",
+            key_source=str(tmp_path / "rerank"),
+            documents_per_request=1,
+        )
+        reranker = conf.get_reranker(spec)
+        assert reranker is not None
+        assert reranker.score("sleep", ["sleep", "fruit"], time_limit_s=10) == [1.0, 0.0]
+        assert len(api.requests) == 2
+        assert (reranker.card.revision, reranker.card.languages) == ("r", ("zh",))
+    assert KEY not in repr(spec)
+
+
 def test_a_local_reranker_without_a_model_is_a_named_mistake() -> None:
     with pytest.raises(ModelUnavailable, match="name or path"):
         conf.get_reranker(RerankerSpec("local"))
@@ -136,6 +194,18 @@ def test_warming_up_loads_what_it_can_and_names_what_it_cannot(
     (problem,) = conf.warm_up()
     assert "missing" in problem
     reranker = conf.get_reranker()
+    assert isinstance(reranker, LocalReranker)
+    assert reranker._engine._loaded is not None
+
+
+def test_warming_up_loads_the_rerankers_it_is_given(
+    settings: SettingsWrapper, tiny_reranker_path: str, tmp_path: Path
+) -> None:
+    chosen = RerankerSpec("local", model=tiny_reranker_path)
+    missing = RerankerSpec("local", model=str(tmp_path / "missing"))
+    (problem,) = conf.warm_up([missing, chosen])
+    assert "missing" in problem
+    reranker = conf.get_reranker(chosen)
     assert isinstance(reranker, LocalReranker)
     assert reranker._engine._loaded is not None
 
