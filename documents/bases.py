@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.audit import record
 from accounts.models import User
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from django.contrib.auth.models import Group
+    from django.utils.functional import _StrPromise
 
 WEIGHTS = (
     "relevance_weight",
@@ -41,6 +43,11 @@ EDITABLE = (
     "half_life_days",
     "is_paused",
 )
+PRESET_NAMES: Mapping[str, _StrPromise] = {
+    "balanced": gettext_lazy("Balanced"),
+    "relevance_only": gettext_lazy("Relevance only"),
+}
+"""Of ``presets.PRESETS``, for people."""
 RESERVED_SLUGS = frozenset({"new"})
 """Addresses that pages of their own stand at."""
 

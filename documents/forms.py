@@ -10,13 +10,15 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from documents.bases import WEIGHTS, check_weights
+from documents.bases import PRESET_NAMES, WEIGHTS, check_weights
 from documents.curating import MAX_CHUNK_CHARACTERS
 from documents.models import Document, KnowledgeBase, Membership
+from documents.presets import FACTORS, PRESETS, preset_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+OWN_WEIGHTS = "own"
 MOST_TAGS = 20
 MOST_SUCCESSORS = 500
 """A list of choices stays short enough to load; an older document is found by its title first."""
@@ -66,8 +68,22 @@ class TagsField(forms.CharField):
 
 
 class KnowledgeBaseForm(forms.ModelForm[KnowledgeBase]):
-    """Name, visibility and ranking. The services store it; ``save`` is not called."""
+    """Name, visibility and ranking. The services store it; ``save`` is not called.
 
+    A preset fills in the four weights; whoever changes a weight has weights of their own.
+    """
+
+    preset = forms.ChoiceField(
+        label=_("What counts"),
+        required=False,
+        choices=[*PRESET_NAMES.items(), (OWN_WEIGHTS, _("Weights of your own, below"))],
+        widget=forms.RadioSelect,
+        help_text=_(
+            "Balanced also counts how much of the question a passage covers, how easily it reads"
+            " and how new it is. Relevance only suits collections for specialists, and those where"
+            " the evaluation shows no gain from the other factors."
+        ),
+    )
     suggested_questions = LinesField(
         label=_("Example questions"),
         required=False,
@@ -117,19 +133,42 @@ class KnowledgeBaseForm(forms.ModelForm[KnowledgeBase]):
 
     BASIC = ("name", "description", "visibility", "suggested_questions")
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        stored = {field: float(getattr(self.instance, field)) for field in WEIGHTS}
+        self.fields["preset"].initial = _preset_of(stored) or OWN_WEIGHTS
+
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
+        preset = cleaned.pop("preset", "")
         weights = {field: cleaned.get(field) for field in WEIGHTS}
         given = {field: float(value) for field, value in weights.items() if value is not None}
-        if len(given) == len(WEIGHTS):
-            check_weights(given)
+        if len(given) < len(WEIGHTS):
+            return cleaned
+        if preset in PRESETS and preset != _preset_of(given):
+            typed = not set(WEIGHTS).isdisjoint(self.changed_data)
+            if typed and "preset" in self.changed_data:
+                self.add_error(
+                    "preset",
+                    _("The weights below are not those of this preset. Choose one or the other."),
+                )
+            elif not typed:
+                cleaned |= {f"{name}_weight": PRESETS[preset][name] for name in FACTORS}
+                return cleaned
+        check_weights(given)
         return cleaned
 
     def basic_fields(self) -> list[forms.BoundField]:
         return [self[name] for name in self.BASIC]
 
     def ranking_fields(self) -> list[forms.BoundField]:
-        return [self[name] for name in self.fields if name not in self.BASIC]
+        names = [name for name in self.fields if name not in (*self.BASIC, "preset")]
+        names.insert(names.index(WEIGHTS[0]), "preset")
+        return [self[name] for name in names]
+
+
+def _preset_of(weights: Mapping[str, float]) -> str:
+    return preset_of({name: weights[f"{name}_weight"] for name in FACTORS})
 
 
 class RolesForm(forms.Form):

@@ -12,6 +12,7 @@ from documents import access
 from documents.models import Document, KnowledgeBase, Membership
 
 if TYPE_CHECKING:
+    from django.http import HttpResponse
     from django.test import Client
     from pytest_django import DjangoAssertNumQueries
 
@@ -176,3 +177,61 @@ def test_the_list_asks_the_database_no_more_for_many_than_for_one(
     with django_assert_max_num_queries(9):
         page = client.get("/knowledge-bases/").content.decode()
     assert page.count("1 document<") == 30
+
+
+class TestPresets:
+    def post(self, client: Client, base: KnowledgeBase, **sent: str) -> HttpResponse:
+        return client.post(f"/knowledge-bases/{base.slug}/edit/", {**FORM, **sent})
+
+    @pytest.fixture(autouse=True)
+    def signed_in(self, client: Client, alice: User) -> None:
+        client.force_login(alice)
+
+    def weights(self, base: KnowledgeBase) -> tuple[float, ...]:
+        base.refresh_from_db()
+        return (
+            base.relevance_weight,
+            base.completeness_weight,
+            base.readability_weight,
+            base.timeliness_weight,
+        )
+
+    def test_the_page_names_the_preset_that_stands(
+        self, client: Client, knowledge_base: KnowledgeBase
+    ) -> None:
+        page = client.get(f"/knowledge-bases/{knowledge_base.slug}/edit/")
+        assert page.context["form"]["preset"].value() == "balanced"
+
+    def test_a_preset_fills_in_the_weights(
+        self, client: Client, knowledge_base: KnowledgeBase
+    ) -> None:
+        self.post(client, knowledge_base, preset="relevance_only")
+        assert self.weights(knowledge_base) == (1.0, 0.0, 0.0, 0.0)
+        page = client.get(f"/knowledge-bases/{knowledge_base.slug}/edit/")
+        assert page.context["form"]["preset"].value() == "relevance_only"
+
+    def test_a_weight_that_is_changed_counts_though_the_old_preset_is_still_ticked(
+        self, client: Client, knowledge_base: KnowledgeBase
+    ) -> None:
+        self.post(client, knowledge_base, preset="balanced", readability_weight="0.5")
+        assert self.weights(knowledge_base) == (0.4, 0.3, 0.5, 0.1)
+        page = client.get(f"/knowledge-bases/{knowledge_base.slug}/edit/")
+        assert page.context["form"]["preset"].value() == "own"
+
+    def test_another_preset_and_other_weights_at_once_are_refused(
+        self, client: Client, knowledge_base: KnowledgeBase
+    ) -> None:
+        response = self.post(
+            client, knowledge_base, preset="relevance_only", readability_weight="0.5"
+        )
+        assert response.status_code == 422
+        assert "Choose one or the other" in response.content.decode()
+        assert self.weights(knowledge_base) == (0.4, 0.3, 0.2, 0.1)
+
+    @pytest.mark.parametrize("bad", ["-0.1", "1.5", "much"])
+    def test_a_weight_out_of_range_is_refused(
+        self, client: Client, knowledge_base: KnowledgeBase, bad: str
+    ) -> None:
+        response = self.post(client, knowledge_base, preset="own", readability_weight=bad)
+        assert response.status_code == 422
+        assert self.weights(knowledge_base) == (0.4, 0.3, 0.2, 0.1)
