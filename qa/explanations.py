@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from qa.presented import FactorBar, Timing
+from qa.fit import HABITS, strength
+from qa.presented import FactorBar, HabitLine, Timing
 from qa.scoring import FACTORS, explain
 from qa.types import Factors, FactorWeights
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from django.utils.functional import _StrPromise
 
+    from qa.fit import Habits
     from qa.models import RankedPassage
 
 FACTOR_NAMES: Mapping[str, _StrPromise] = {
@@ -75,6 +77,12 @@ FIT_REASONS: Mapping[str, _StrPromise] = {
     "topic": gettext_lazy("you often ask about “%(topic)s”"),
 }
 
+HABIT_NAMES: Mapping[str, _StrPromise] = {
+    "plain": gettext_lazy("plainly written sources"),
+    "recent": gettext_lazy("recent sources"),
+    "short": gettext_lazy("short sources"),
+}
+
 FIT_PARTS: Mapping[str, _StrPromise] = {
     "plain": gettext_lazy("plain language %(strength).2f × %(value).2f"),
     "recent": gettext_lazy("recent %(strength).2f × %(value).2f"),
@@ -132,6 +140,19 @@ def fit_words(inputs: Mapping[str, Any]) -> str:
         "cap": float(inputs.get("cap") or 0.0),
         "parts": " + ".join(words),
     }
+
+
+def known_lines(habits: Habits) -> tuple[HabitLine, ...]:
+    """What is known of a reader, a line a habit."""
+    return tuple(
+        HabitLine(
+            label=str(HABIT_NAMES[name]),
+            openings=(evidence := getattr(habits, name)).openings,
+            lean=evidence.mean,
+            strength=strength(evidence),
+        )
+        for name in HABITS
+    )
 
 
 def error_sentence(error_code: str) -> str:

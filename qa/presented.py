@@ -75,6 +75,19 @@ class FitView:
 
 
 @dataclass(frozen=True, slots=True)
+class HabitLine:
+    """One habit of a reader, for their own page."""
+
+    label: str
+    openings: int
+    """How many say something of it."""
+    lean: float
+    """The mean of what they say, in [-1, 1]."""
+    strength: float
+    """How far it counts, in [0, 1]."""
+
+
+@dataclass(frozen=True, slots=True)
 class OrderView:
     """An answer whose sources the asker's habits have ordered."""
 

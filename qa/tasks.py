@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from qa import answering
+from qa import answering, habits
 
 
 @shared_task(name="qa.tasks.generate_answer")
@@ -18,3 +18,9 @@ def fail_expired_answers() -> None:
     """Give up what a lost worker holds, and enqueue again what waits."""
     for answer_id in answering.release_expired_answers():
         generate_answer.apply_async((answer_id,), expires=answering.TASK_EXPIRES_S)
+
+
+@shared_task(name="qa.tasks.delete_expired_openings")
+def delete_expired_openings() -> None:
+    """Delete what readers opened longer ago than it is kept."""
+    habits.delete_expired_openings()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from qa.views import chat, review, stream
+from qa.views import chat, fit, review, stream
 
 app_name = "qa"
 
@@ -23,6 +23,12 @@ urlpatterns = [
     path("answers/<int:pk>/stop/", chat.stop, name="stop"),
     path("answers/<int:pk>/regenerate/", chat.regenerate, name="regenerate"),
     path("answers/<int:pk>/twin/", chat.twin, name="twin"),
+    path("answers/<int:pk>/order/", fit.answer_order, name="answer_order"),
+    path("answers/sources/<int:pk>/opened/", fit.opened, name="opened"),
+    path("account/personal-order/", fit.personal_order, name="personal_order"),
+    path(
+        "account/personal-order/change/", fit.change_personal_order, name="change_personal_order"
+    ),
     path("review/", review.answers, name="review"),
     path("review/<int:pk>/", review.detail, name="review_answer"),
     path("review/<int:pk>/judge/", review.judge_answer, name="review_judge"),

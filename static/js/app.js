@@ -51,6 +51,23 @@
     }
   });
 
+  // A source of an answer is opened, by its card or by a [n] in the text. Marked for readers who
+  // agreed to personal order, and for nobody else.
+  const tellOpened = (event) => {
+    const link = event.target.closest?.("a[href]");
+    if (!link || event.button > 1) return;
+    const answer = link.closest(".answer");
+    const number = link.matches(".cite") ? link.textContent.replace(/\D/g, "") : "";
+    const card = number && answer
+      ? document.getElementById(`${answer.id.replace("answer", "source")}-${number}`)
+      : link.closest("[data-opened]");
+    if (!card?.dataset.opened) return;
+    const headers = JSON.parse(document.body.getAttribute("hx-headers"));
+    fetch(card.dataset.opened, { method: "POST", headers, keepalive: true }).catch(() => {});
+  };
+  document.addEventListener("click", tellOpened);
+  document.addEventListener("auxclick", tellOpened);
+
   // Follow the growing answer only while the reader is at the end of the page.
   let follow = true;
   window.addEventListener("scroll", () => {

@@ -36,6 +36,8 @@ OWN = {
     "qa:home",
     "qa:ask",
     "qa:workers",
+    "qa:personal_order",
+    "qa:change_personal_order",
 }
 """Anybody signed in: they show what is theirs."""
 PRIVILEGED = {
@@ -64,6 +66,7 @@ class World:
         by_name: dict[str, list[object]] = {
             "documents:member": [self.base.slug, self.membership.pk],
             "qa:review_citation": [self.answered.citation.pk],
+            "qa:opened": [self.answered.passages[0].pk],
             "qa:review_source": [self.answered.passages[0].pk],
         }
         if name in by_name:
