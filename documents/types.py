@@ -92,7 +92,7 @@ class Readability:
     score: float
     """In [0, 1]; 1 is easiest."""
     measure: str
-    """Name of the formula, e.g. ``flesch_reading_ease`` or ``zh_sentence_and_characters``."""
+    """Name of the formula, e.g. ``new_dale_chall`` or ``zh_sentence_and_characters``."""
     inputs: Mapping[str, float] = field(default_factory=dict)
 
 
