@@ -158,7 +158,6 @@ CELERY_BEAT_SCHEDULE = {
     "fail-expired-answers": {"task": "qa.tasks.fail_expired_answers", "schedule": 30.0},
     "refresh-statistics": {"task": "documents.tasks.refresh_statistics", "schedule": 60.0},
     "delete-expired-openings": {"task": "qa.tasks.delete_expired_openings", "schedule": 3600.0},
-    "delete-expired-openings": {"task": "qa.tasks.delete_expired_openings", "schedule": 3600.0},
 }
 for _entry in CELERY_BEAT_SCHEDULE.values():
     # A tick that waited longer than its own interval has been overtaken by the next one.
