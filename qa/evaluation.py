@@ -211,7 +211,7 @@ class _Asker:
             found = self.other.search(question.text, LEG_LIMIT)
             self._add("bm25s", question, (self.chunk_documents[pk] for pk in found))
         self._add_ranked(question, legs, ranking)
-        other = _ranked_again(
+        other = ranked_again(
             question.text,
             recalled,
             ranking,
@@ -261,7 +261,7 @@ def _fused_rank(candidate: RankedCandidate) -> int:
     return candidate.passage.fused_rank or 0
 
 
-def _ranked_again(
+def ranked_again(
     question: str,
     recalled: Recalled,
     before: Ranking,

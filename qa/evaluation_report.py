@@ -6,6 +6,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from qa.figures import EXPLANATION, FIRST, MEASURES, STAGES, interval_text, means, stages_of
+from qa.first_sources import count_verdicts, counts_section
 from qa.metrics import mean_difference, mean_loss_ratio
 from qa.recommendation import MATERIAL, recommend
 from qa.targets import best_first, best_single, fused, lexical, pairs, verdicts
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from qa.figures import Figures
+    from qa.first_sources import FirstSources
     from qa.metrics import Difference
     from qa.recommendation import Because
     from qa.targets import Verdict
@@ -37,21 +39,22 @@ _BECAUSE: dict[Because, str] = {
 
 
 def markdown_report(
-    measured: Sequence[Figures], *, command: str, sections: Sequence[Sequence[str]] = ()
+    measured: Sequence[Figures], *, command: str, counted: Sequence[FirstSources] = ()
 ) -> str:
-    """The whole document. ``sections`` are more lines to put before the figures of each set."""
-    parts = [*_head(measured, command), *verdict_table(verdicts(measured))]
+    """The whole document. ``counted`` are the first sources of the sample questions."""
+    reached = [*verdicts(measured), *(each for found in counted for each in count_verdicts(found))]
+    parts = [*_head(measured, command), *_verdict_table(reached)]
     parts += ["", "## nDCG@10 by set", "", *_overview(measured)]
     parts += ["", "## What rerank is worth", "", *_worth(measured)]
     parts += ["", "## The blend, and the preset to choose", "", *_blend(measured)]
-    for section in sections:
-        parts += ["", *section]
+    for found in counted:
+        parts += ["", *counts_section(found)]
     for figures in measured:
         parts += ["", f"## {figures.set_name}", "", *_set_section(figures)]
     return "\n".join(parts) + "\n"
 
 
-def verdict_table(found: Sequence[Verdict], *, heading: str = "## Figures to reach") -> list[str]:
+def _verdict_table(found: Sequence[Verdict]) -> list[str]:
     """Lines of a section, empty when there is nothing to hold against a target."""
     if not found:
         return []
@@ -60,7 +63,14 @@ def verdict_table(found: Sequence[Verdict], *, heading: str = "## Figures to rea
         f"{'reached' if each.reached else '**not reached**'} |"
         for each in found
     ]
-    return ["", heading, "", "| figure | target | measured | |", "|---|---|---|---|", *rows]
+    return [
+        "",
+        "## Figures to reach",
+        "",
+        "| figure | target | measured | |",
+        "|---|---|---|---|",
+        *rows,
+    ]
 
 
 def _head(measured: Sequence[Figures], command: str) -> list[str]:

@@ -20,6 +20,7 @@ from qa.evaluation import evaluate, settings_of
 from qa.evaluation_records import is_measured_with, read_record, write_record
 from qa.evaluation_report import markdown_report
 from qa.figures import text_table
+from qa.first_sources import NotCounted, read_counts
 from qa.score_dumps import SUFFIX, writing
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from qa.beir import TestSet
     from qa.figures import Figures
+    from qa.first_sources import FirstSources
 
 REPORT = Path("docs/evaluation.md")
 
@@ -70,6 +72,14 @@ class Command(BaseCommand):
             type=Path,
             metavar="DIR",
             help="write every score of every candidate here, for python -m training.replay",
+        )
+        parser.add_argument(
+            "--samples",
+            type=Path,
+            action="append",
+            default=[],
+            metavar="FILE",
+            help="what evaluate_samples --json wrote, to put into the report; may be given again",
         )
         parser.add_argument("--json", type=Path, help="write the figures to this file")
         parser.add_argument(
@@ -157,7 +167,9 @@ class Command(BaseCommand):
             form = measured[0].to_json() if options["folder"] else forms
             _write(options["json"], json.dumps(form, indent=2, ensure_ascii=False) + "\n")
         if report:
-            _write(report, markdown_report(measured, command=_command_line(options)))
+            counted = [_counts(path) for path in options["samples"]]
+            text = markdown_report(measured, command=_command_line(options), counted=counted)
+            _write(report, text)
 
 
 def current_commit() -> str:
@@ -192,6 +204,13 @@ def _count(text: str) -> int | None:
 def _dump_path(test_set: TestSet, options: dict[str, Any]) -> Path | None:
     folder: Path | None = options["dump"]
     return folder / f"{test_set.name}{SUFFIX}" if folder else None
+
+
+def _counts(path: Path) -> FirstSources:
+    try:
+        return read_counts(path)
+    except NotCounted as error:
+        raise CommandError(str(error)) from error
 
 
 def _sets_in(folder: Path) -> list[Path]:
@@ -233,4 +252,5 @@ def _command_line(options: dict[str, Any]) -> str:
     parts.append(f"--seed {options['seed']}")
     if options["bm25s"]:
         parts.append("--bm25s")
+    parts += [f"--samples {path.name}" for path in options["samples"]]
     return " ".join(parts)

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 COMPARED = ("cross_encoder", "reranked", "blended", "relevance_only")
 
 
-def measured_set(
-    name: str = "health", language: str = "en", *, sampled: bool = False, **ndcg: Sequence[float]
-) -> Figures:
+def measured_set(name: str = "health", language: str = "en", **ndcg: Sequence[float]) -> Figures:
     """A set by its nDCG@10 per question; stages that are not given are those of ``reranked``."""
     values = {"lexical": (0.5, 0.6), "fused": (0.6, 0.7), "reranked": (0.8, 0.9)} | ndcg
     for stage in ("cross_encoder", "blended", "relevance_only"):
@@ -30,7 +28,7 @@ def measured_set(
         intervals={},
         milliseconds={"lexical": 1.84, "rerank": 550.0},
         reranked_questions=len(values["fused"]),
-        meta={"commit": "abc123", "embedder": "MiniLM", "reranker": "mini", "sampled": sampled},
+        meta={"commit": "abc123", "embedder": "MiniLM", "reranker": "mini"},
         ndcg={stage: tuple(found) for stage, found in values.items()},
     )
     others = {figures.best_of(FIRST), figures.best_of(SINGLE), "lexical"}

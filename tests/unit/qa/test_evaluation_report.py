@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from qa.evaluation_report import markdown_report
+from qa.first_sources import ORDERS, AskedQuestion, FirstSource, FirstSources
 from qa.targets import ENGLISH
 from tests.unit.qa.measured_sets import measured_set
 
@@ -28,7 +29,7 @@ def test_the_report_says_how_it_was_made() -> None:
 
 
 def test_sets_measured_at_different_commits_or_on_a_sample_are_told() -> None:
-    later = replace(measured_set("b", sampled=True), meta={"commit": "def456", "sampled": True})
+    later = replace(measured_set("b"), meta={"commit": "def456", "sampled": True})
     report = markdown_report([measured_set("a"), later], command="run")
     assert "Commit abc123, def456" in report
     assert "Only a sample of the questions was asked of b;" in report
@@ -49,10 +50,13 @@ def test_means_are_over_the_sets_of_one_language() -> None:
 
 
 def test_each_first_stage_has_its_difference_with_an_interval_for_the_mean_too() -> None:
-    flat = {"dense": (0.7, 0.7), "lexical": (0.4, 0.4), "fused": (0.6, 0.6)}
-    report = markdown_report(
-        [measured_set(name, reranked=(0.8, 0.8), **flat) for name in "ab"], command="run"
-    )
+    sets = [
+        measured_set(
+            name, dense=(0.7, 0.7), lexical=(0.4, 0.4), fused=(0.6, 0.6), reranked=(0.8, 0.8)
+        )
+        for name in "ab"
+    ]
+    report = markdown_report(sets, command="run")
     worth = section(report, "What rerank is worth")
     cells = row(worth, "| a |").split(" | ")[1:]
     assert [cell.split()[0] for cell in cells] == ["+0.2000", "+0.1000", "+0.1000", "+0.4000"]
@@ -103,8 +107,13 @@ def test_a_set_has_all_its_stages_and_what_was_not_reranked() -> None:
     assert "Not reranked, hence in fused order: 1 of 2 questions." in text
 
 
-def test_more_sections_stand_before_the_sets() -> None:
-    report = markdown_report(
-        [measured_set()], command="run", sections=[["## Sample questions", "", "Twelve."]]
-    )
-    assert report.index("Twelve.") < report.index("## health")
+def test_the_sample_questions_stand_before_the_sets_and_among_the_figures_to_reach() -> None:
+    source = FirstSource("lay-a.md", "lay")
+    asked = [
+        AskedQuestion("health", f"q{n}", "en", True, dict.fromkeys(ORDERS, source))
+        for n in range(12)
+    ]
+    counted = FirstSources("samples", 72, {}, asked)
+    report = markdown_report([measured_set()], command="run", counted=[counted])
+    assert report.index("## First sources: samples") < report.index("## health")
+    assert "| 12 of 12;" in section(report, "Figures to reach")

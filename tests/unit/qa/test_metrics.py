@@ -149,6 +149,11 @@ def test_the_loss_ratio_over_nothing_to_gain_is_infinite() -> None:
 
 
 def test_sets_need_both_systems_for_the_same_questions() -> None:
-    for wrong in ([], [([], [])], [([0.5], [0.5, 0.6])]):
+    wrongs: list[list[tuple[list[float], list[float]]]] = [
+        [],
+        [([], [])],
+        [([0.5], [0.5, 0.6])],
+    ]
+    for wrong in wrongs:
         with pytest.raises(ValueError, match="each set needs"):
             mean_difference(wrong)
