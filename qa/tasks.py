@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from qa import answering, habits
+from qa import answering, habits, measurement_program
 
 
 @shared_task(name="qa.tasks.generate_answer")
@@ -18,6 +18,22 @@ def fail_expired_answers() -> None:
     """Give up what a lost worker holds, and enqueue again what waits."""
     for answer_id in answering.release_expired_answers():
         generate_answer.apply_async((answer_id,), expires=answering.TASK_EXPIRES_S)
+
+
+@shared_task(name="qa.tasks.measure_reranker")
+def measure_reranker(measurement_id: int) -> None:
+    """Make a waiting measurement, then pass on to the next one that waits."""
+    following = measurement_program.run(measurement_id)
+    if following is not None:
+        measure_reranker.delay(following)
+
+
+@shared_task(name="qa.tasks.take_up_measurements")
+def take_up_measurements() -> None:
+    """Give up what a lost worker holds, and enqueue again what waits."""
+    waiting = measurement_program.release_lost()
+    if waiting is not None:
+        measure_reranker.delay(waiting)
 
 
 @shared_task(name="qa.tasks.delete_expired_openings")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from qa.views import chat, fit, review, stream
+from qa.views import chat, fit, models, review, stream
 
 app_name = "qa"
 
@@ -29,6 +29,12 @@ urlpatterns = [
     path(
         "account/personal-order/change/", fit.change_personal_order, name="change_personal_order"
     ),
+    path("models/", models.models, name="models"),
+    path("models/guide/", models.guide, name="models_guide"),
+    path("models/measure/", models.measure_all, name="measure_all"),
+    path("models/<int:pk>/", models.row, name="measured"),
+    path("models/<int:pk>/measure/", models.measure, name="measure"),
+    path("models/measurements/<int:pk>/cancel/", models.cancel, name="measure_cancel"),
     path("review/", review.answers, name="review"),
     path("review/<int:pk>/", review.detail, name="review_answer"),
     path("review/<int:pk>/judge/", review.judge_answer, name="review_judge"),

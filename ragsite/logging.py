@@ -32,6 +32,8 @@ EVENTS: frozenset[str] = frozenset(
         "document.failed",
         "document.indexed",
         "document.postponed",
+        "measurement.ended",
+        "measurement.worker.lost",
         "model.not_loaded",
         "task.enqueue.failed",
         "worker.heartbeat.failed",

@@ -25,8 +25,11 @@ class Navigation:
         match = self._request.resolver_match
         if match is None:
             return ""
-        if (match.url_name or "").startswith("review"):
+        name = match.url_name or ""
+        if name.startswith("review"):
             return "review"
+        if name.startswith(("models", "measure")):
+            return "models"
         return SECTIONS.get(match.app_name, "")
 
     @cached_property
@@ -35,6 +38,13 @@ class Navigation:
         if not user.is_authenticated:
             return False
         return KnowledgeBase.objects.with_role(user, "reviewer").exists()
+
+    @cached_property
+    def can_curate(self) -> bool:
+        user = self._request.user
+        if not user.is_authenticated:
+            return False
+        return KnowledgeBase.objects.with_role(user, "curator").exists()
 
 
 def navigation(request: HttpRequest) -> dict[str, Navigation]:

@@ -1,0 +1,167 @@
+"""Who works on a measurement: claimed by a conditional UPDATE, fenced by attempt, one at a time.
+
+The worker that took it and the program that it started both write the heartbeat, so that it falls
+silent only when neither is there any more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from qa.models import RerankerMeasurement
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
+State = RerankerMeasurement.State
+Stage = RerankerMeasurement.Stage
+
+HEARTBEAT_EXPIRES = timedelta(seconds=90)
+"""The worker writes every few seconds, whatever the model does meanwhile."""
+RING_AGAIN_AFTER = timedelta(seconds=60)
+"""A measurement that waits for so long while none runs was not heard of."""
+MOST_ATTEMPTS = 2
+"""One whose worker was lost is tried once more; then something about it loses workers."""
+
+
+class ClaimLost(Exception):
+    """The measurement is no longer this worker's: given up, or ended by another."""
+
+
+class Cancelled(Exception):
+    """Somebody asked for the measurement to end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to make one measurement, for one attempt."""
+
+    measurement_id: int
+    attempt: int
+
+    def rows(self) -> QuerySet[RerankerMeasurement]:
+        """The row as long as the claim holds, else no row."""
+        return RerankerMeasurement.objects.filter(
+            pk=self.measurement_id, attempt=self.attempt, state=State.RUNNING
+        )
+
+    def row(self) -> RerankerMeasurement:
+        """The row as it is now. Raises ``ClaimLost``."""
+        found = self.rows().select_related("profile", "knowledge_base", "requested_by").first()
+        if found is None:
+            raise ClaimLost
+        return found
+
+    def write(self, **values: Any) -> None:
+        """Set fields of the row, which is the heartbeat too. Raises ``ClaimLost``."""
+        if not self.rows().update(heartbeat_at=timezone.now(), **values):
+            raise ClaimLost
+
+    def begin(self, stage: RerankerMeasurement.Stage, total: int = 0) -> None:
+        """Enter a stage. Raises ``ClaimLost`` or ``Cancelled``."""
+        self.write(stage=stage, progress_done=0, progress_total=total)
+        self.go_on()
+
+    def progress(self, done: int) -> None:
+        """Say how far the stage is. Raises ``ClaimLost`` or ``Cancelled``."""
+        self.write(progress_done=done)
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Nothing, unless the work is to end here. Raises ``ClaimLost`` or ``Cancelled``."""
+        asked = self.rows().values_list("cancel_requested_at", flat=True)
+        if not asked:
+            raise ClaimLost
+        if asked[0] is not None:
+            raise Cancelled
+
+    def finish(self, **values: Any) -> None:
+        """The measurement is done. Raises ``ClaimLost``."""
+        self.write(state=State.DONE, finished_at=timezone.now(), error_code="", **values)
+
+    def fail(self, code: str, detail: str = "") -> None:
+        """It cannot be made; the code is explained on the page. Raises ``ClaimLost``."""
+        self.write(
+            state=State.FAILED,
+            finished_at=timezone.now(),
+            error_code=code[:40],
+            error_detail=detail[:500],
+        )
+
+    def cancel(self) -> None:
+        """It ends because somebody asked for that. Raises ``ClaimLost``."""
+        self.write(state=State.CANCELLED, finished_at=timezone.now())
+
+
+def claim(measurement_id: int) -> Claim | None:
+    """Take a waiting measurement; ``None`` when it does not wait, or another runs."""
+    now = timezone.now()
+    waiting = RerankerMeasurement.objects.filter(pk=measurement_id, state=State.PENDING)
+    try:
+        with transaction.atomic():
+            taken = waiting.update(
+                state=State.RUNNING,
+                stage=Stage.LOAD,
+                attempt=F("attempt") + 1,
+                heartbeat_at=now,
+                started_at=now,
+                finished_at=None,
+                progress_done=0,
+                progress_total=0,
+                error_code="",
+                error_detail="",
+            )
+    except IntegrityError:  # The database lets one run at a time; this one's turn comes.
+        return None
+    if not taken:
+        return None
+    attempt = RerankerMeasurement.objects.values_list("attempt", flat=True).get(pk=measurement_id)
+    return Claim(measurement_id, attempt)
+
+
+def give_up_lost() -> list[RerankerMeasurement]:
+    """Those whose worker fell silent: back to waiting once, then failed. Returns them."""
+    silent = Q(heartbeat_at__lt=timezone.now() - HEARTBEAT_EXPIRES)
+    lost = list(RerankerMeasurement.objects.filter(silent, state=State.RUNNING))
+    given_up = []
+    for row in lost:
+        still = Claim(row.pk, row.attempt).rows().filter(silent)
+        if row.cancel_requested_at is not None:
+            changed = still.update(state=State.CANCELLED, finished_at=timezone.now())
+        elif row.attempt < MOST_ATTEMPTS:
+            changed = still.update(state=State.PENDING, heartbeat_at=None)
+        else:
+            changed = still.update(
+                state=State.FAILED, error_code="worker_lost", finished_at=timezone.now()
+            )
+        if changed:
+            given_up.append(row)
+    return given_up
+
+
+def next_waiting() -> int | None:
+    """The one to take up now: the oldest waiting, while none runs."""
+    if RerankerMeasurement.objects.filter(state=State.RUNNING).exists():
+        return None
+    waiting = RerankerMeasurement.objects.filter(state=State.PENDING).order_by("created_at", "pk")
+    return waiting.values_list("pk", flat=True).first()
+
+
+def unheard() -> int | None:
+    """``next_waiting``, once it has waited for a while; at most once in that while."""
+    pk = next_waiting()
+    now = timezone.now()
+    early = now - RING_AGAIN_AFTER
+    unheard_of = RerankerMeasurement.objects.filter(
+        Q(heartbeat_at=None) | Q(heartbeat_at__lt=early),
+        pk=pk,
+        state=State.PENDING,
+        created_at__lt=early,
+    )
+    return pk if unheard_of.update(heartbeat_at=now) else None
