@@ -167,6 +167,12 @@ def default_reranker() -> RerankerSpec:
     return RerankerSpec("local", model=name, revision=revision, languages=known.languages)
 
 
+def release_reranker(spec: RerankerSpec) -> None:
+    """Let go of the reranker made for this spec: an edited row must not fill memory twice."""
+    with _making:
+        _made.pop(spec, None)
+
+
 def languages_of(spec: RerankerSpec) -> tuple[str, ...]:
     """The languages that a reranker may be used for, empty for any; loads no model.
 

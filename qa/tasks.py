@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from qa import answering, habits, measurement_program
+from qa import answering, habits, measurement_program, probing
 
 
 @shared_task(name="qa.tasks.generate_answer")
@@ -40,3 +40,16 @@ def take_up_measurements() -> None:
 def delete_expired_openings() -> None:
     """Delete what readers opened longer ago than it is kept."""
     habits.delete_expired_openings()
+
+
+@shared_task(name="qa.tasks.probe_reranker")
+def probe_reranker(profile_id: int) -> None:
+    """Try a reranker that waits for it; any other is left alone."""
+    probing.probe(profile_id)
+
+
+@shared_task(name="qa.tasks.take_up_probes")
+def take_up_probes() -> None:
+    """Enqueue again the trials that nobody made."""
+    for profile_id in probing.unheard():
+        probe_reranker.delay(profile_id)

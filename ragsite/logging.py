@@ -35,6 +35,7 @@ EVENTS: frozenset[str] = frozenset(
         "measurement.ended",
         "measurement.worker.lost",
         "model.not_loaded",
+        "reranker.tried",
         "task.enqueue.failed",
         "worker.heartbeat.failed",
         "worker.warm_up.completed",

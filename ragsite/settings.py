@@ -157,6 +157,7 @@ CELERY_BEAT_SCHEDULE = {
     "requeue-expired": {"task": "documents.tasks.requeue_expired", "schedule": 30.0},
     "fail-expired-answers": {"task": "qa.tasks.fail_expired_answers", "schedule": 30.0},
     "take-up-measurements": {"task": "qa.tasks.take_up_measurements", "schedule": 30.0},
+    "take-up-probes": {"task": "qa.tasks.take_up_probes", "schedule": 60.0},
     "refresh-statistics": {"task": "documents.tasks.refresh_statistics", "schedule": 60.0},
     "delete-expired-openings": {"task": "qa.tasks.delete_expired_openings", "schedule": 3600.0},
 }
