@@ -9,10 +9,14 @@ import pytest
 from qa.explanations import (
     error_sentence,
     factor_words,
+    fit_words,
+    known_lines,
+    moved_up_words,
     reason_sentences,
     timings_in_order,
     weights_of,
 )
+from qa.fit import HABITS, Evidence, Habits, strength
 from qa.types import FactorWeights, Reason
 
 
@@ -102,3 +106,41 @@ def test_a_factor_is_explained_by_its_inputs(
     factor: str, inputs: dict[str, object], words: str
 ) -> None:
     assert factor_words(factor, inputs) == words
+
+
+# ---- personal fit --------------------------------------------------------------------------------
+@pytest.mark.parametrize("reason", [*HABITS, "topic:children"])
+def test_every_reason_of_the_fit_has_its_words(reason: str) -> None:
+    words = moved_up_words([reason])
+    assert words.startswith("moved up: you often ")
+    assert "%" not in words
+    assert ("children" in words) is (reason == "topic:children")
+
+
+def test_several_reasons_stand_in_one_sentence_and_unknown_ones_nowhere() -> None:
+    words = moved_up_words(["plain", "from_the_future", "short"])
+    assert words == (
+        "moved up: you often open plainly written sources, you often open short sources"
+    )
+    assert moved_up_words([]) == moved_up_words(["from_the_future"]) == ""
+
+
+def test_a_topic_may_hold_signs_that_mean_something_elsewhere() -> None:
+    assert "“50%:x”" in moved_up_words(["topic:50%:x"])
+
+
+@pytest.mark.parametrize("habit", [*HABITS, "topic"])
+def test_a_bonus_of_the_fit_says_what_it_was_computed_from(habit: str) -> None:
+    part = {"habit": habit, "topic": "diet", "strength": 0.4, "value": 0.75}
+    words = fit_words({"cap": 0.05, "parts": [part]})
+    assert "0.40 × 0.75" in words
+    assert words.startswith("0.05 × (")
+    assert fit_words({}) == ""
+
+
+def test_the_page_of_a_reader_has_a_line_for_every_habit() -> None:
+    evidence = Evidence(30, 0.5)
+    lines = known_lines(Habits(recent=evidence))
+    assert [line.openings for line in lines] == [0, 30, 0]
+    assert lines[1].strength == strength(evidence)
+    assert all(line.label for line in lines)
