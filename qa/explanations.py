@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from documents.bases import PRESET_NAMES
+from qa.configuration import wishes_of
 from qa.fit import HABITS, strength
-from qa.presented import FactorBar, HabitLine, Timing
-from qa.scoring import FACTORS, explain
+from qa.presented import FactorBar, HabitLine, PresetView, TimeNote, Timing
+from qa.scoring import FACTORS, explain, preset_of
 from qa.types import Factors, FactorWeights
 
 if TYPE_CHECKING:
@@ -89,6 +91,29 @@ FIT_PARTS: Mapping[str, _StrPromise] = {
     "short": gettext_lazy("short %(strength).2f × %(value).2f"),
     "topic": gettext_lazy("about “%(topic)s” %(strength).2f × %(value).2f"),
 }
+
+ASPECT_NAMES: Mapping[str, _StrPromise] = {
+    "person": gettext_lazy("who"),
+    "time": gettext_lazy("when"),
+    "place": gettext_lazy("where"),
+    "number": gettext_lazy("how many"),
+    "reason": gettext_lazy("why"),
+    "way": gettext_lazy("how to"),
+    "difference": gettext_lazy("difference"),
+    "price": gettext_lazy("price"),
+    "treatment": gettext_lazy("treatment"),
+    "symptoms": gettext_lazy("symptoms"),
+    "prevention": gettext_lazy("prevention"),
+    "diagnosis": gettext_lazy("diagnosis"),
+    "outlook": gettext_lazy("outlook"),
+    "inheritance": gettext_lazy("inheritance"),
+    "safety": gettext_lazy("safety"),
+    "rule": gettext_lazy("rule"),
+}
+"""Of ``aspects.ASPECTS``."""
+
+AS_CONFIGURED = "configured"
+"""Value of the form field ``preset`` that takes a wish for another one back."""
 
 STAGE_NAMES: Mapping[str, _StrPromise] = {
     "queue": gettext_lazy("waiting"),
@@ -178,6 +203,37 @@ def weights_of(configuration: Mapping[str, Any]) -> FactorWeights:
     return weights if sum(getattr(weights, name) for name in FACTORS) > 0 else FactorWeights()
 
 
+def time_note(configuration: Mapping[str, Any]) -> TimeNote | None:
+    """What the question asked of the documents' age; ``None`` where it asked for nothing.
+
+    None either where timeliness has no weight: then nothing counts more.
+    """
+    if not wishes_of(configuration).follow_time:
+        return TimeNote(_("What the question says of time was left out of account."), counts=False)
+    intent, words = configuration.get("time_intent"), configuration.get("time_words") or ""
+    if not intent or weights_of(configuration).timeliness <= 0:
+        return None
+    if intent == "latest":
+        sentence = _("Asked for the newest (“%(words)s”): newer documents count more.")
+    else:
+        sentence = _("Asked for a year (“%(words)s”): documents of about %(year)s count more.")
+    return TimeNote(sentence % {"words": words, "year": intent}, counts=True)
+
+
+def preset_view(configuration: Mapping[str, Any]) -> PresetView:
+    """The name of the weights that were configured, and which others there are."""
+    configured = weights_of({"weights": configuration.get("configured_weights")})
+    current, wished = preset_of(configured), wishes_of(configuration).preset
+    others = [(name, str(label)) for name, label in PRESET_NAMES.items() if name != current]
+    if wished:
+        others.insert(0, (AS_CONFIGURED, _("As the knowledge base is set")))
+    return PresetView(
+        label=str(PRESET_NAMES[current]) if current else _("Weights of the knowledge base"),
+        raised=weights_of(configuration).timeliness > configured.timeliness,
+        others=tuple(others),
+    )
+
+
 def factor_bars(passage: RankedPassage, weights: FactorWeights) -> tuple[FactorBar, ...]:
     """The four factors of a passage in the order of ``scoring.FACTORS``."""
     factors = Factors(
@@ -227,11 +283,25 @@ def _completeness_words(inputs: Mapping[str, Any]) -> str:
     terms = inputs.get("terms") or []
     if not terms:
         return _("the question names nothing to look for") if inputs else ""
-    covered = [str(term.get("surface", "")) for term in terms if term.get("covered")]
-    missing = [str(term.get("surface", "")) for term in terms if not term.get("covered")]
+    aspects = [
+        (str(ASPECT_NAMES.get(aspect["aspect"], aspect["words"])), bool(aspect["covered"]))
+        for aspect in inputs.get("aspects") or []
+    ]
+    # Rows from before aspects were known have no credit.
+    earned = [
+        (str(term.get("surface", "")), float(term.get("credit", bool(term.get("covered")))))
+        for term in terms
+    ]
+    covered = [surface for surface, credit in earned if credit == 1]
+    covered += [label for label, is_covered in aspects if is_covered]
+    partly = [f"{surface} {credit:.2g}" for surface, credit in earned if 0 < credit < 1]
+    missing = [surface for surface, credit in earned if credit == 0]
+    missing += [label for label, is_covered in aspects if not is_covered]
     parts = []
     if covered:
         parts.append(_("covers: %(terms)s") % {"terms": _(", ").join(covered)})
+    if partly:
+        parts.append(_("in other words: %(terms)s") % {"terms": _(", ").join(partly)})
     if missing:
         parts.append(_("lacks: %(terms)s") % {"terms": _(", ").join(missing)})
     return _("; ").join(parts)
@@ -240,6 +310,8 @@ def _completeness_words(inputs: Mapping[str, Any]) -> str:
 def _readability_words(inputs: Mapping[str, Any]) -> str:
     names = {
         "words_per_sentence": _("%(value).1f words per sentence"),
+        "unfamiliar_share": _("share of unfamiliar words %(value).2f"),
+        "dale_chall": _("New Dale-Chall %(value).0f"),
         "syllables_per_word": _("%(value).2f syllables per word"),
         "characters_per_sentence": _("%(value).1f characters per sentence"),
         "characters_per_clause": _("%(value).1f characters per clause"),
@@ -261,6 +333,15 @@ def _timeliness_words(inputs: Mapping[str, Any]) -> str:
             "date": inputs.get("effective_date"),
             "days": inputs.get("half_life_days") or 0,
         }
+    if rule == "year":
+        return _("dated %(date)s, %(age)d days from %(year)d, half-life %(days)d days") % {
+            "date": inputs.get("effective_date"),
+            "age": inputs.get("age_days") or 0,
+            "year": inputs.get("year") or 0,
+            "days": inputs.get("half_life_days") or 0,
+        }
+    if rule == "of_year":
+        return _("dated %(date)s, in the year asked for") % {"date": inputs.get("effective_date")}
     if rule == "expired":
         return _("expired on %(date)s") % {"date": inputs.get("expires_at")}
     if rule == "superseded":

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from documents.models import KnowledgeBase
+from qa.explanations import AS_CONFIGURED
 from qa.models import AnswerJudgement
 from qa.review import UNJUDGED, reviewed_bases
+from qa.scoring import PRESETS
 
 if TYPE_CHECKING:
     from accounts.models import User
+    from qa.types import Wishes
 
 
 class AskForm(forms.Form):
@@ -29,6 +33,24 @@ class AskForm(forms.Form):
         bases = self.fields["knowledge_bases"]
         field = cast("forms.ModelMultipleChoiceField[KnowledgeBase]", bases)
         field.queryset = KnowledgeBase.objects.visible_to(viewer).order_by("name", "pk")
+
+
+class WishesForm(forms.Form):
+    """What is to be otherwise when a question is answered again; what is not sent stays."""
+
+    time = forms.ChoiceField(required=False, choices=[("on", ""), ("off", "")])
+    preset = forms.ChoiceField(
+        required=False, choices=[(name, "") for name in (*PRESETS, AS_CONFIGURED)]
+    )
+
+    def wishes(self, before: Wishes) -> Wishes:
+        """``before`` with what was sent. Only of a valid form."""
+        time, preset = self.cleaned_data["time"], self.cleaned_data["preset"]
+        if time:
+            before = replace(before, follow_time=time == "on")
+        if preset:
+            before = replace(before, preset="" if preset == AS_CONFIGURED else preset)
+        return before
 
 
 class RenameForm(forms.Form):

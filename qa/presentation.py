@@ -20,7 +20,9 @@ from qa.explanations import (
     factor_bars,
     fit_words,
     moved_up_words,
+    preset_view,
     reason_sentences,
+    time_note,
     timings_in_order,
     weights_of,
 )
@@ -231,6 +233,8 @@ class _AnswerPresenter:
             embedding_model=answer.embedding_model,
             order=self.order_of(sources),
             learns=self.learns,
+            time_note=time_note(answer.configuration) if answer.was_reranked else None,
+            preset=preset_view(answer.configuration) if answer.was_reranked else None,
         )
 
     def order_of(self, sources: Sequence[SourceView]) -> OrderView | None:

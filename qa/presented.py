@@ -158,6 +158,26 @@ class Rankings:
 
 
 @dataclass(frozen=True, slots=True)
+class TimeNote:
+    """That the question asked for the newest or a year, and whether that counted."""
+
+    sentence: str
+    counts: bool
+    """Else the asker wished it left out of account."""
+
+
+@dataclass(frozen=True, slots=True)
+class PresetView:
+    """The kind of weights that ranked an answer, and the others it can be ranked by."""
+
+    label: str
+    raised: bool
+    """Whether the question raised the weight of timeliness above what was configured."""
+    others: tuple[tuple[str, str], ...]
+    """Value of the form field ``preset`` and its label."""
+
+
+@dataclass(frozen=True, slots=True)
 class Timing:
     name: str
     label: str
@@ -203,6 +223,9 @@ class AnswerView:
     """For the asker alone, when personal fit had a say; else the order is neutral anyway."""
     learns: bool = False
     """Whether opening a source is to be told to the server: the asker agreed to that."""
+    time_note: TimeNote | None = None
+    preset: PresetView | None = None
+    """``None`` where no cross-encoder read the passages: then no weight has a say."""
 
 
 @dataclass(frozen=True, slots=True)

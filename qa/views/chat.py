@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from django.contrib import messages
@@ -16,15 +17,19 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from documents.access import knowledge_bases_for, may_create_knowledge_base
 from qa import chat
-from qa.forms import AskForm, RenameForm
+from qa.configuration import wishes_of
+from qa.forms import AskForm, RenameForm, WishesForm
 from qa.presentation import present_answer, present_conversation
 from qa.presented import TurnView
 from qa.views.links import source_href
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from django.http import QueryDict
 
     from accounts.http import AuthenticatedRequest
+    from accounts.models import User
     from documents.models import KnowledgeBase
     from qa.models import Answer, Conversation
 
@@ -96,9 +101,11 @@ def stop(request: AuthenticatedRequest, pk: int) -> HttpResponse:
 @login_required
 @require_POST
 def regenerate(request: AuthenticatedRequest, pk: int) -> HttpResponse:
-    """Answer the same question once more."""
+    """Answer the same question once more, perhaps ranked otherwise."""
     row = chat.own_answer_for(request.user, pk)
-    return _again(request, row, twin=False)
+    form = WishesForm(request.POST)
+    wishes = form.wishes(wishes_of(row.configuration)) if form.is_valid() else None
+    return _again(request, row, partial(chat.regenerate, wishes=wishes))
 
 
 @login_required
@@ -106,7 +113,7 @@ def regenerate(request: AuthenticatedRequest, pk: int) -> HttpResponse:
 def twin(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     """Answer the same question without rerank, to compare."""
     row = chat.own_answer_for(request.user, pk)
-    return _again(request, row, twin=True)
+    return _again(request, row, chat.answer_twin)
 
 
 @login_required
@@ -229,10 +236,12 @@ def _refusal_part(request: AuthenticatedRequest, sentence: object) -> HttpRespon
     return response
 
 
-def _again(request: AuthenticatedRequest, row: Answer, *, twin: bool) -> HttpResponse:
+def _again(
+    request: AuthenticatedRequest, row: Answer, answer_again: Callable[[User, Answer], Answer]
+) -> HttpResponse:
     asked_at = timezone.now()
     try:
-        new = (chat.answer_twin if twin else chat.regenerate)(request.user, row)
+        new = answer_again(request.user, row)
     except chat.QuestionRefused as refusal:
         if request.htmx:
             return _refusal_part(request, str(refusal))

@@ -6,13 +6,18 @@ from typing import get_args
 
 import pytest
 
+from qa.aspects import ASPECTS
 from qa.explanations import (
+    AS_CONFIGURED,
+    ASPECT_NAMES,
     error_sentence,
     factor_words,
     fit_words,
     known_lines,
     moved_up_words,
+    preset_view,
     reason_sentences,
+    time_note,
     timings_in_order,
     weights_of,
 )
@@ -83,6 +88,48 @@ def test_stored_weights_are_used() -> None:
             {"rule": "no_terms", "terms": []},
             "the question names nothing to look for",
         ),
+        (
+            "completeness",
+            {
+                "terms": [
+                    {"surface": "treatment", "covered": False, "credit": 0.5, "how": "aspect"},
+                    {"surface": "睡得", "covered": False, "credit": 0.15, "how": "characters"},
+                    {"surface": "measles", "covered": True, "credit": 1.0, "how": "word"},
+                    {"surface": "mumps", "covered": False, "credit": 0.0, "how": ""},
+                ],
+                "aspects": [
+                    {"aspect": "time", "words": "when", "weight": 1.0, "covered": True},
+                    {"aspect": "way", "words": "how to", "weight": 1.0, "covered": False},
+                ],
+            },
+            "covers: measles, when; in other words: treatment 0.5, 睡得 0.15; lacks: mumps, how to",
+        ),
+        (
+            "timeliness",
+            {
+                "rule": "year",
+                "effective_date": "2024-05-01",
+                "year": 2023,
+                "age_days": 122,
+                "half_life_days": 365,
+            },
+            "dated 2024-05-01, 122 days from 2023, half-life 365 days",
+        ),
+        (
+            "timeliness",
+            {"rule": "of_year", "effective_date": "2019-05-01"},
+            "dated 2019-05-01, in the year asked for",
+        ),
+        (
+            "readability",
+            {
+                "score": 0.6,
+                "words_per_sentence": 14.25,
+                "unfamiliar_share": 0.214,
+                "dale_chall": 33.8,
+            },
+            "14.2 words per sentence, share of unfamiliar words 0.21, New Dale-Chall 34",
+        ),
         ("timeliness", {"rule": "superseded"}, "superseded by a newer document"),
         ("timeliness", {"rule": "expired", "expires_at": "2020-01-31"}, "expired on 2020-01-31"),
         (
@@ -144,3 +191,50 @@ def test_the_page_of_a_reader_has_a_line_for_every_habit() -> None:
     assert [line.openings for line in lines] == [0, 30, 0]
     assert lines[1].strength == strength(evidence)
     assert all(line.label for line in lines)
+
+
+def test_every_aspect_has_a_name_for_people() -> None:
+    assert set(ASPECT_NAMES) == {aspect.name for aspect in ASPECTS}
+
+
+def test_the_note_on_time_says_what_was_asked_by_which_word() -> None:
+    latest = time_note({"time_intent": "latest", "time_words": "newest"})
+    assert latest is not None
+    assert latest.counts
+    assert latest.sentence == "Asked for the newest (“newest”): newer documents count more."
+    year = time_note({"time_intent": "2024", "time_words": "2024年"})
+    assert year is not None
+    assert year.sentence == ("Asked for a year (“2024年”): documents of about 2024 count more.")
+
+
+def test_a_wish_left_out_of_account_is_noted_too() -> None:
+    note = time_note({"wishes": {"follow_time": False}, "time_intent": ""})
+    assert note is not None
+    assert not note.counts
+
+
+def test_nothing_is_noted_where_nothing_was_asked_or_nothing_counts_more() -> None:
+    assert time_note({}) is None
+    only = {"relevance": 1.0, "completeness": 0.0, "readability": 0.0, "timeliness": 0.0}
+    assert time_note({"time_intent": "latest", "time_words": "x", "weights": only}) is None
+
+
+def test_a_preset_is_named_and_the_others_are_offered() -> None:
+    raised = {"relevance": 0.31, "completeness": 0.23, "readability": 0.16, "timeliness": 0.3}
+    balanced = {"relevance": 0.4, "completeness": 0.3, "readability": 0.2, "timeliness": 0.1}
+    view = preset_view({"weights": raised, "configured_weights": balanced})
+    assert (view.label, view.raised) == ("Balanced", True)
+    assert view.others == (("relevance_only", "Relevance only"),)
+
+
+def test_an_old_answer_and_own_weights_have_a_name_as_well() -> None:
+    assert preset_view({}).label == "Balanced"
+    own = {"relevance": 0.5, "completeness": 0.5, "readability": 0.0, "timeliness": 0.0}
+    view = preset_view({"weights": own, "configured_weights": own})
+    assert (view.label, view.raised) == ("Weights of the knowledge base", False)
+    assert [value for value, _label in view.others] == ["balanced", "relevance_only"]
+
+
+def test_a_wish_for_a_preset_can_be_taken_back() -> None:
+    view = preset_view({"wishes": {"preset": "balanced"}})
+    assert view.others[0][0] == AS_CONFIGURED
