@@ -15,7 +15,7 @@ from qa.measuring import basis_of_own, basis_of_samples, installed_samples, sett
 from qa.models import RerankerMeasurement, RerankerProfile
 from qa.own_questions import own_questions
 from qa.querysets import bases_of
-from qa.rerankers import ensure_profiles, profile_of
+from qa.rerankers import covers, ensure_profiles, languages_for, profile_of
 from qa.sample_set import NoSampleSet
 from qa.selection import Candidate, guide
 
@@ -225,14 +225,9 @@ def _row(
 ) -> MeasuredRow:
     newest = made.order_by("-created_at", "-pk").first()
     shown = made.filter(state=State.DONE).order_by("-finished_at", "-pk").first()
-    languages = tuple(profile.languages)
-    if shown is not None and not languages:
-        # The bundled model says itself what it was trained on.
-        languages = tuple(shown.origin.get("languages", ()))
+    languages = languages_for(profile)
     uncovered = {
-        base.name: tuple(
-            name for name in spoken.get(base.pk, ()) if languages and name not in languages
-        )
+        base.name: tuple(name for name in spoken.get(base.pk, ()) if not covers(profile, name))
         for base in used_by
     }
     return MeasuredRow(

@@ -23,9 +23,8 @@ from django.utils import timezone
 from documents.corpora import index_parsed
 from documents.models import Document, DocumentVersion, KnowledgeBase
 from inference import footprint
-from inference.conf import get_embedder
+from inference.conf import get_embedder, get_reranker
 from inference.errors import ModelError
-from qa import rerankers
 from qa.configuration import pipeline_config
 from qa.evaluation import discard, document_order, temporary_base
 from qa.measured import Asked, figures_of
@@ -37,6 +36,7 @@ from qa.own_questions import own_questions, passage_key
 from qa.querysets import bases_of
 from qa.ranking import rank
 from qa.recall import PostgresRetriever
+from qa.rerankers import spec_of
 from qa.sample_set import NoSampleSet, SampleSet, parse, read_sample_set
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ if TYPE_CHECKING:
     from qa.measurement_claims import Claim
     from qa.models import RerankerMeasurement
     from qa.own_questions import OwnQuestion
-    from qa.sample_set import SampleQuestion
+    from qa.rerankers import spec_of
+from qa.sample_set import SampleQuestion
     from qa.types import PipelineConfig, Ranking, Recalled
 
 TIMED_PASSAGES = 30
@@ -257,7 +258,8 @@ class _Asker:
 def _load(profile: RerankerProfile) -> _Loaded:
     """Both models in memory, the reranker last, so that what it adds can be told."""
     embedder = _embedder()
-    reranker = rerankers.reranker_of(profile)
+    # Not by ``reranker_of``, which keeps to itself why there is none.
+    reranker = get_reranker(spec_of(profile))
     if reranker is None:
         raise CannotMeasure("no_reranker")
     had_library = "torch" in sys.modules

@@ -11,7 +11,7 @@ from accounts.models import User
 from documents.models import Chunk, Document, KnowledgeBase
 from inference.errors import ModelTimeout, ModelUnavailable
 from inference.fake import FakeReranker
-from qa import measuring, rerankers
+from qa import measuring
 from qa.measured import ALL, Asked, figures_of, milliseconds_in, scores_in
 from qa.measurement_claims import claim
 from qa.measuring import measure
@@ -149,7 +149,7 @@ def test_a_question_that_takes_too_long_keeps_the_order_without_rerank_and_is_co
     samples: Path, profile: RerankerProfile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow = _Broken(ModelTimeout("too slow"))
-    monkeypatch.setattr(rerankers, "reranker_of", lambda _profile: slow, raising=False)
+    monkeypatch.setattr(measuring, "get_reranker", lambda _spec: slow)
     made = run(RerankerMeasurement.objects.create(profile=profile))
     score = scores_in(made.figures)[ALL]
     assert made.state == RerankerMeasurement.State.DONE
@@ -170,7 +170,7 @@ def test_a_slow_reranker_is_timed_with_more_patience(
                 raise ModelTimeout("too slow")
             return super().score(question, passages, time_limit_s=time_limit_s)
 
-    monkeypatch.setattr(rerankers, "reranker_of", lambda _profile: Patient(), raising=False)
+    monkeypatch.setattr(measuring, "get_reranker", lambda _spec: Patient())
     made = run(RerankerMeasurement.objects.create(profile=profile))
     taken = milliseconds_in(made.figures)
     assert scores_in(made.figures)[ALL].reranked == 0
@@ -185,7 +185,7 @@ def test_a_reranker_that_cannot_be_loaded_fails_with_its_reason(
         def score(self, *_args: object, **_rest: object) -> list[float]:
             raise ModelUnavailable("its files are missing")
 
-    monkeypatch.setattr(rerankers, "reranker_of", lambda _profile: Absent(), raising=False)
+    monkeypatch.setattr(measuring, "get_reranker", lambda _spec: Absent())
     made = run(RerankerMeasurement.objects.create(profile=profile))
     assert (made.state, made.error_code) == ("failed", "model_unavailable")
     assert made.figures == {}
