@@ -47,8 +47,7 @@ if TYPE_CHECKING:
     from qa.measurement_claims import Claim
     from qa.models import RerankerMeasurement
     from qa.own_questions import OwnQuestion
-    from qa.rerankers import spec_of
-from qa.sample_set import SampleQuestion
+    from qa.sample_set import SampleQuestion
     from qa.types import PipelineConfig, Ranking, Recalled
 
 TIMED_PASSAGES = 30
