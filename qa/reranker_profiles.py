@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+
+from inference.conf import may_hold_key
 
 
 class RerankerProfile(models.Model):
@@ -135,3 +141,52 @@ class RerankerProfile(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """Raise ``ValidationError`` by field for a row that could not be used, or must not be."""
+        problems: dict[str, str] = {}
+        if not self.model and self._needs_model():
+            problems["model"] = gettext("Name the model.")
+        if self.kind == self.Kind.SERVER and not self.url:
+            problems["url"] = gettext("Give the address of the server.")
+        if self.kind == self.Kind.SERVER and not self.dialect:
+            problems["dialect"] = gettext("Choose how the server is spoken to.")
+        if self.url and not is_address(self.url):
+            problems["url"] = gettext(
+                "An http or https address without user name, password, query or fragment, please."
+            )
+        if problem := self._key_problem():
+            problems["key_variable"] = problem
+        if any(not (2 <= len(code) <= 3 and code.islower()) for code in self.languages):
+            problems["languages"] = gettext("Two-letter codes such as en or zh, please.")
+        if problems:
+            raise ValidationError(problems)
+
+    def _needs_model(self) -> bool:
+        if self.kind == self.Kind.SERVER:
+            return self.dialect != self.Dialect.TEI
+        return self.kind in (self.Kind.LOCAL, self.Kind.COHERE)
+
+    def _key_problem(self) -> str:
+        if not self.key_variable:
+            return gettext("Say where the key is.") if self.kind == self.Kind.COHERE else ""
+        if self.kind not in (self.Kind.COHERE, self.Kind.SERVER):
+            return gettext("Only a server needs a key.")
+        if not may_hold_key(self.key_variable):
+            return gettext(
+                "Not the key itself: the name of a variable that ends in _API_KEY, or the path of "
+                "a file in the folder of secrets (RAGSITE_KEY_FOLDER)."
+            )
+        return ""
+
+
+def is_address(url: str) -> bool:
+    """Whether this is the plain http or https address of a host, without anything secret in it."""
+    try:
+        parts = urlsplit(url)
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        return False
+    plain = not (parts.query or parts.fragment or "@" in parts.netloc)
+    clean = url.isascii() and url.isprintable() and " " not in url
+    return parts.scheme in ("http", "https") and bool(host) and plain and clean

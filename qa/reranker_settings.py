@@ -7,16 +7,14 @@ key there. So this takes more than Django's permissions: the right to everything
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.audit import record
 from documents.queueing import enqueue_on_commit
-from inference.conf import may_hold_key
 from qa.models import RerankerProfile
 from qa.rerankers import lock_profiles, settle_default
 from qa.tasks import probe_reranker
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from accounts.models import User
-
-Kind = RerankerProfile.Kind
 
 RUN_WITH = (
     "kind",
@@ -60,7 +56,6 @@ def create_profile(*, actor: User, values: Mapping[str, Any]) -> RerankerProfile
     """
     _require_administrator(actor)
     made = RerankerProfile(probe_wanted_at=timezone.now(), **_known(values))
-    check(made)
     made.full_clean()
     with transaction.atomic():
         lock_profiles()
@@ -91,7 +86,6 @@ def update_profile(
             setattr(row, field, value)
         if not changed:
             return row
-        check(row)
         row.full_clean()
         if set(changed) & set(RUN_WITH):
             _want_trial(row)
@@ -112,50 +106,6 @@ def request_trial(*, actor: User, profile: RerankerProfile) -> RerankerProfile:
         row.save()
         record(actor, "reranker.trial_request", row, name=row.name)
     return row
-
-
-def check(profile: RerankerProfile) -> None:
-    """Raise ``ValidationError`` by field for a row that could not be used, or must not be."""
-    problems: dict[str, str] = {}
-    is_server = profile.kind in (Kind.COHERE, Kind.SERVER)
-    if profile.kind in (Kind.LOCAL, Kind.COHERE) and not profile.model:
-        problems["model"] = _("Name the model.")
-    if profile.kind == Kind.SERVER:
-        if not profile.url:
-            problems["url"] = _("Give the address of the server.")
-        if not profile.dialect:
-            problems["dialect"] = _("Choose how the server is spoken to.")
-        elif profile.dialect != RerankerProfile.Dialect.TEI and not profile.model:
-            problems["model"] = _("Name the model.")
-    if profile.url and not is_address(profile.url):
-        problems["url"] = _(
-            "An http or https address without user name, password, query or fragment, please."
-        )
-    if profile.kind == Kind.COHERE and not profile.key_variable:
-        problems["key_variable"] = _("Say where the key is.")
-    if profile.key_variable and not may_hold_key(profile.key_variable):
-        problems["key_variable"] = _(
-            "Not the key itself: the name of a variable that ends in _API_KEY, or the path of a "
-            "file in the folder of secrets (RAGSITE_KEY_FOLDER)."
-        )
-    if profile.key_variable and not is_server:
-        problems["key_variable"] = _("Only a server needs a key.")
-    if any(not (2 <= len(code) <= 3 and code.islower()) for code in profile.languages):
-        problems["languages"] = _("Two-letter codes such as en or zh, please.")
-    if problems:
-        raise ValidationError(problems)
-
-
-def is_address(url: str) -> bool:
-    """Whether this is the plain http or https address of a host."""
-    try:
-        parts = urlsplit(url)
-        host, _port = parts.hostname, parts.port
-    except ValueError:
-        return False
-    plain = not (parts.query or parts.fragment or "@" in parts.netloc)
-    clean = url.isascii() and url.isprintable() and " " not in url
-    return parts.scheme in ("http", "https") and bool(host) and plain and clean
 
 
 def _require_administrator(actor: User) -> None:
