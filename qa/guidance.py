@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from babel import Locale
 from django.utils.formats import number_format
-from django.utils.translation import get_language_info, ngettext
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
 from qa.selection import AS_GOOD_AS, FEWEST_QUESTIONS
@@ -54,11 +55,10 @@ def unmeasured_words(guide: Guide) -> str:
 
 
 def language_name(code: str) -> str:
-    """The language in the reader's language; the code itself for one that Django cannot name."""
-    try:
-        return str(get_language_info(code)["name_translated"])
-    except KeyError:
-        return code
+    """The language in the reader's language; the code itself for one that has no name."""
+    # Django names Simplified and Traditional Chinese, but not the language that both are.
+    names = Locale.parse(get_language() or "en", sep="-").languages
+    return str(names.get(code, code))
 
 
 def language_names(codes: Iterable[str]) -> str:
