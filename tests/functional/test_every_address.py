@@ -18,7 +18,7 @@ from documents.models import (
     KnowledgeBase,
     Membership,
 )
-from qa.models import Answer
+from qa.models import Answer, RerankerMeasurement, RerankerProfile
 from tests.functional.qa.conftest import Answered, make_answered
 
 if TYPE_CHECKING:
@@ -47,6 +47,9 @@ PRIVILEGED = {
     "accounts:person_active",
     "accounts:person_password",
     "documents:base_create",
+    "qa:measure_all",
+    "qa:models",
+    "qa:models_guide",
     "qa:review",
 }
 """For some roles only: a stranger gets 403 or 404."""
@@ -60,12 +63,16 @@ class World:
     base: KnowledgeBase
     chunk: Chunk
     membership: Membership
+    measurement: RerankerMeasurement
 
     def arguments(self, name: str, converters: Any) -> list[object]:
         """What to put into the address called ``name``."""
         by_name: dict[str, list[object]] = {
             "documents:member": [self.base.slug, self.membership.pk],
             "qa:review_citation": [self.answered.citation.pk],
+            "qa:measure": [self.measurement.profile_id],
+            "qa:measure_cancel": [self.measurement.pk],
+            "qa:measured": [self.measurement.profile_id],
             "qa:opened": [self.answered.passages[0].pk],
             "qa:review_source": [self.answered.passages[0].pk],
         }
@@ -118,7 +125,9 @@ def world(knowledge_base: KnowledgeBase, alice: User, bob: User) -> World:
         token_count=5,
     )
     membership = Membership.objects.get(knowledge_base=knowledge_base, user=bob)
-    return World(answered, knowledge_base, chunk, membership)
+    profile = RerankerProfile.objects.create(name="any", kind=RerankerProfile.Kind.FAKE)
+    measurement = RerankerMeasurement.objects.create(profile=profile)
+    return World(answered, knowledge_base, chunk, membership, measurement)
 
 
 def names(
