@@ -206,7 +206,7 @@ def _rows(
     used: dict[int, list[KnowledgeBase]] = defaultdict(list)
     for base in curated:
         chosen = profile_of(base)
-        if chosen is not None:
+        if chosen is not None and base.rerank_enabled:
             used[chosen.pk].append(base)
     spoken = languages_of(curated)
     made = RerankerMeasurement.objects.readable_by(viewer).filter(knowledge_base=ground.base)

@@ -156,6 +156,8 @@ def next_waiting() -> int | None:
 def unheard() -> int | None:
     """``next_waiting``, once it has waited for a while; at most once in that while."""
     pk = next_waiting()
+    if pk is None:
+        return None
     now = timezone.now()
     early = now - RING_AGAIN_AFTER
     unheard_of = RerankerMeasurement.objects.filter(

@@ -17,6 +17,7 @@ from qa.measurement_claims import claim
 from qa.measuring import measure
 from qa.models import EvaluationQuestion, RerankerMeasurement, RerankerProfile
 from qa.own_questions import own_questions, passage_key
+from qa.ranking import rank
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -131,7 +132,6 @@ def test_the_dates_and_successors_of_the_index_are_used(
     samples: Path, profile: RerankerProfile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[tuple[str, int | None, bool]] = []
-    rank = measuring.rank
 
     def spy(question: str, recalled: Any, **rest: Any) -> Any:
         for each in recalled.passages:
@@ -203,7 +203,6 @@ def test_a_wish_to_cancel_is_heard_between_questions_and_the_samples_are_removed
     samples: Path, profile: RerankerProfile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = RerankerMeasurement.objects.create(profile=profile)
-    rank = measuring.rank
 
     def cancel_meanwhile(*args: Any, **rest: Any) -> Any:
         RerankerMeasurement.objects.filter(pk=made.pk).update(cancel_requested_at=made.created_at)
