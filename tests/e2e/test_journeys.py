@@ -23,6 +23,7 @@ SAMPLES = ROOT / "samples"
 QUESTION = "How can I sleep better?"
 READY_LIMIT_MS = 180_000
 ANSWER_LIMIT_MS = 60_000
+MEASURE_LIMIT_MS = 600_000
 
 
 @pytest.fixture(scope="module")
@@ -231,7 +232,43 @@ def test_a_broken_file_says_what_is_wrong_with_it(
     assert len(row.locator(".problem").inner_text()) > 20
 
 
-PAGES = ["/", "/knowledge-bases/", "/knowledge-bases/health/", "/review/", "/people/"]
+def test_a_reranker_is_measured_by_the_keyboard_and_the_guide_follows_without_a_reload(
+    page: Page, installed: Stack
+) -> None:
+    sign_in(page)
+    page.goto("/models/")
+    guide = page.locator("#guide")
+    expect(guide).to_contain_text("Nothing is measured yet")
+    page.evaluate("window.stillHere = true")
+    page.get_by_role("button", name="Measure: bundled").focus()
+    page.keyboard.press("Enter")
+    row = page.locator("article.measured", has_text="bundled")
+    expect(row.get_by_role("progressbar")).to_be_visible()
+    expect(page.locator("#models-status")).to_contain_text("bundled")
+    expect(row.locator(".figures")).to_contain_text("by relevance alone", timeout=MEASURE_LIMIT_MS)
+    expect(row.get_by_role("progressbar")).to_have_count(0)
+    expect(guide).not_to_contain_text("Nothing is measured yet")
+    expect(guide).to_contain_text("English")
+    row.locator("summary").click()
+    expect(row.locator("details")).to_contain_text("Processor")
+    assert page.evaluate("window.stillHere")
+
+
+def test_a_measurement_is_cancelled_and_the_figures_before_it_stay(
+    page: Page, installed: Stack
+) -> None:
+    sign_in(page)
+    page.goto("/models/")
+    row = page.locator("article.measured", has_text="bundled")
+    page.get_by_role("button", name="Measure again: bundled").click()
+    page.get_by_role("button", name="Cancel: bundled").click()
+    expect(row.locator("header")).to_contain_text("Cancelled")
+    expect(row.locator(".figures")).to_contain_text("by relevance alone")
+    page.goto("/knowledge-bases/")
+    expect(page.locator("main")).not_to_contain_text("Sample documents")
+
+
+PAGES = ["/", "/knowledge-bases/", "/knowledge-bases/health/", "/review/", "/models/", "/people/"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
