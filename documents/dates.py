@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from datetime import date
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 _FIRST_YEAR, _LAST_YEAR = 1900, 2100
 _HEAD, _TAIL = 4_000, 1_500
 """A date of the document stands on its first or last page; further in are dates of other things."""
+_LABEL_GAP = 4
+"""Characters that may stand between a label and its date."""
 
 _MONTHS = {
     name: number
@@ -57,13 +60,24 @@ _DATE_PATTERNS = tuple(
     )
 )
 
+_WITHOUT_DAY = frozenset(
+    rank
+    for rank, pattern in enumerate(_DATE_PATTERNS)
+    if not {"d", "a"} & pattern.groupindex.keys()
+)
+
 _LABELS = (
     # Strongest first: what holds from a day says more than when a page was last touched.
     r"effective(?: date)?|valid from|in force from|生效日期|实施日期|施行日期|實施日期",
     r"(?:last |date )?(?:updated|reviewed|revised|modified)|last (?:update|review|revision)"
     r"|revision date|(?:更新|修订|修訂)(?:日期|时间|時間)|最后更新|最後更新",
     r"(?:date )?(?:published|issued|posted)|publication (?:date|year)|date of publication"
-    r"|issue date|release date|(?:发布|公布|出版|发表|印发|發布|發佈|公佈|發表)(?:日期|时间|時間)",
+    r"|issue date|date of issue|release date"
+    r"|(?:发布|公布|出版|发表|印发|發布|發佈|公佈|發表)(?:日期|时间|時間)",
+)
+_EXPIRY_LABELS = (
+    r"valid (?:until|to|till|through)|expir(?:es|y(?: date)?|ation(?: date)?)|not valid after"
+    r"|有效期(?:限)?至|有效期(?:到|截至)|失效日期|废止日期|廢止日期"
 )
 _VALUE = r"[*_\s]*(?P<value>[^\n]{4,40})"
 _LABELLED = (
@@ -77,12 +91,46 @@ _LABELLED = (
     re.compile(rf"^[ \t>*_|-]*(?:date|year|日期|年份)[*_]*\s*[:：|]{_VALUE}", re.I | re.M),
 )
 _FILENAME_YEAR = re.compile(r"(?:^|[-_. (])((?:19|20)\d{2})(?=$|[-_. )])")
+_EXPIRY = re.compile(
+    # At the start of a line only: further in it is a voucher or a passport that expires.
+    rf"^[ \t>*_|(（-]*(?:{_EXPIRY_LABELS})[*_]*(?: on| in)?\s*[:：=|]?{_VALUE}",
+    re.IGNORECASE | re.MULTILINE,
+)
+_EXPIRY_KEYS = (
+    ("expires_at", "expires", "expiry", "expiry_date", "expiration_date", "expires_on"),
+    ("valid_until", "valid_to", "valid_through"),
+)
+_CHINESE_DATE = re.compile(
+    r"(?P<y>[一二][〇○零九][〇○零一二三四五六七八九]{2})年"
+    r"(?:(?P<m>十[一二]?|[一二三四五六七八九])月)?"
+    r"(?:(?P<d>[二三]?十[一二三四五六七八九]?|[一二三四五六七八九])[日号號])?"
+)
+_NUMERALS = "零一二三四五六七八九"
 _METADATA_KEYS = (
     ("effective_date", "effective", "valid_from"),
     ("updated", "last_updated", "lastmod", "last_modified", "reviewed", "last_reviewed"),
     ("published", "date", "issued", "publish_date", "pubdate", "year"),
 )
 _FILE_KEYS = (("modified", "created"),)
+
+
+class FoundDates(NamedTuple):
+    """What a document says of when its content holds; ``expires`` is the last day."""
+
+    effective: date | None = None
+    expires: date | None = None
+
+    def stored(self) -> dict[str, str | None]:
+        """Ready for JSON."""
+        return {name: day.isoformat() if day else None for name, day in self._asdict().items()}
+
+    @classmethod
+    def of(cls, stored: object) -> FoundDates:
+        """From ``stored``; nothing was found where nothing is stored."""
+        if not isinstance(stored, dict):
+            return cls()
+        days = (stored.get(name) for name in cls._fields)
+        return cls(*(date.fromisoformat(day) if day else None for day in days))
 
 
 def find_effective_date(parsed: ParsedDocument, filename: str) -> date | None:
@@ -104,6 +152,50 @@ def find_effective_date(parsed: ParsedDocument, filename: str) -> date | None:
     )
 
 
+def find_expiry_date(parsed: ParsedDocument) -> date | None:
+    """The last day on which the document holds, or ``None`` when it does not say.
+
+    From metadata, then from a line of the first or last page that says so ("Valid until 31 May
+    2027", "有效期至：2027年5月"). A month alone is its last day, a year alone its last day. When a
+    review is due is no expiry.
+    """
+    values = _by_plain_key(parsed.metadata)
+    stated = (values.get(key, "") for keys in _EXPIRY_KEYS for key in keys)
+    lines = (match["value"] for match in _EXPIRY.finditer(_first_and_last_page(parsed.text)))
+    for value, furthest in ((stated, None), (lines, _LABEL_GAP)):
+        for text in value:
+            found = min(_dates(text, end=True), default=None)
+            if found is not None and (furthest is None or found[0] <= furthest):
+                return found[2]
+    return None
+
+
+def find_dates(parsed: ParsedDocument, filename: str) -> FoundDates:
+    """Both dates; an end before the beginning is none."""
+    effective, expires = find_effective_date(parsed, filename), find_expiry_date(parsed)
+    return _in_order(FoundDates(effective, expires))
+
+
+def settled_dates(current: FoundDates, before: FoundDates, now: FoundDates) -> FoundDates:
+    """The dates that a document keeps when it is indexed again.
+
+    ``current`` is what the document has, ``before`` what was found in the version before, ``now``
+    what is found in the new one. Where the first two differ a curator has spoken, be it by leaving
+    the date empty, and that stands.
+    """
+    return _in_order(
+        FoundDates(
+            now.effective if current.effective == before.effective else current.effective,
+            now.expires if current.expires == before.expires else current.expires,
+        )
+    )
+
+
+def _in_order(dates: FoundDates) -> FoundDates:
+    out_of_order = dates.effective and dates.expires and dates.expires < dates.effective
+    return dates._replace(expires=None) if out_of_order else dates
+
+
 def parse_date(text: str) -> date | None:
     """The first date in ``text``, in English, Chinese, ISO or PDF notation, from 1900 to 2100.
 
@@ -113,20 +205,41 @@ def parse_date(text: str) -> date | None:
     return None if found is None else found[2]
 
 
-def _dates(text: str) -> Iterator[tuple[int, int, date]]:
-    """Offset, rank of the notation and date: of each notation the first that names a real day."""
+def _dates(text: str, *, end: bool = False) -> Iterator[tuple[int, int, date]]:
+    """Offset, rank of the notation and date: of each notation the first that names a real day.
+
+    With ``end`` a month or a year alone stands for its last day, else for its first.
+    """
+    text = _CHINESE_DATE.sub(_in_digits, text)
     for rank, pattern in enumerate(_DATE_PATTERNS):
         for match in pattern.finditer(text):
-            value = _date_of(match.groupdict())
+            value = _date_of(match.groupdict(), end=end)
             if value is not None:
                 yield match.start(), rank, value
                 break
 
 
-def _date_of(groups: Mapping[str, str | None]) -> date | None:
+def _in_digits(match: re.Match[str]) -> str:
+    """二〇二四年五月一日 as 2024年5月1日."""
+    year = "".join(str(_NUMERALS.index(n)) for n in re.sub("[〇○]", "零", match["y"]))
+    parts = ((match["m"], "月"), (match["d"], "日"))
+    return f"{year}年" + "".join(f"{_below_hundred(n)}{unit}" for n, unit in parts if n)
+
+
+def _below_hundred(numerals: str) -> int:
+    tens, ten, ones = numerals.rpartition("十")
+    return (_NUMERALS.index(tens) if tens else 1 if ten else 0) * 10 + (
+        _NUMERALS.index(ones) if ones else 0
+    )
+
+
+def _date_of(groups: Mapping[str, str | None], *, end: bool) -> date | None:
     year = int(groups["y"] or 0)
-    month = int(groups.get("m") or _MONTHS.get((groups.get("n") or "").lower(), 1))
-    day = int(groups.get("d") or 1)
+    stated_month = int(groups.get("m") or _MONTHS.get((groups.get("n") or "").lower(), 0))
+    month = stated_month or (12 if end else 1)
+    if not 1 <= month <= 12:
+        return None
+    day = int(groups.get("d") or (monthrange(year, month)[1] if end and year > 0 else 1))
     first, second = groups.get("a"), groups.get("b")
     if first and second:
         low, high = sorted((int(first), int(second)))
@@ -141,8 +254,12 @@ def _date_of(groups: Mapping[str, str | None]) -> date | None:
         return None
 
 
+def _by_plain_key(metadata: Mapping[str, str]) -> dict[str, str]:
+    return {key.lower().replace("-", "_").replace(" ", "_"): metadata[key] for key in metadata}
+
+
 def _from_metadata(metadata: Mapping[str, str], rows: tuple[tuple[str, ...], ...]) -> date | None:
-    values = {key.lower().replace("-", "_").replace(" ", "_"): metadata[key] for key in metadata}
+    values = _by_plain_key(metadata)
     for keys in rows:
         for key in keys:
             found = parse_date(values.get(key, ""))
@@ -152,19 +269,36 @@ def _from_metadata(metadata: Mapping[str, str], rows: tuple[tuple[str, ...], ...
 
 
 def _from_labels(text: str) -> date | None:
-    page = text if len(text) <= _HEAD + _TAIL else text[:_HEAD] + "\n" + text[-_TAIL:]
+    page = _CHINESE_DATE.sub(_in_digits, _first_and_last_page(text))
     for pattern in _LABELLED:
         for match in pattern.finditer(page):
-            found = _opening_date(match["value"])
+            found = _opening_date(match["value"], whole=_is_inside_a_sentence(match))
             if found is not None:
                 return found
     return None
 
 
-def _opening_date(value: str) -> date | None:
-    """The date that ``value`` opens with; "date: see page 2024" opens with none."""
+def _is_inside_a_sentence(match: re.Match[str]) -> bool:
+    """ "A study published in 2019 found": words around it, and no colon; what is dated so may be
+    something else."""
+    line = match.string[: match.start()].rpartition("\n")[2]
+    label = match.string[match.start() : match.start("value")]
+    return (line[-2:-1].islower() or line.endswith(", ")) and not re.search("[:：=|]", label)
+
+
+def _first_and_last_page(text: str) -> str:
+    return text if len(text) <= _HEAD + _TAIL else text[:_HEAD] + "\n" + text[-_TAIL:]
+
+
+def _opening_date(value: str, *, whole: bool) -> date | None:
+    """The date that ``value`` opens with; "date: see page 2024" opens with none.
+
+    With ``whole`` a date without its day is none.
+    """
     found = min(_dates(value), default=None)
-    return None if found is None or found[0] > 4 else found[2]
+    if found is None or found[0] > _LABEL_GAP or (whole and found[1] in _WITHOUT_DAY):
+        return None
+    return found[2]
 
 
 def _from_filename(filename: str) -> date | None:

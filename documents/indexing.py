@@ -20,7 +20,7 @@ from documents.analysis import detect_language
 from documents.chunking import chunk
 from documents.claims import Claim, ClaimLost, Stage
 from documents.corpora import index_passages
-from documents.dates import find_effective_date
+from documents.dates import FoundDates, find_dates, settled_dates
 from documents.fingerprints import IndexAction, plan_indexing
 from documents.generations import (
     active_generation,
@@ -73,6 +73,7 @@ class _Prepared:
 
     parsed: ParsedDocument
     title: str
+    dates: FoundDates
     passages: list[Passage]
     vectors: list[NDArray[np.float32] | None]
     fingerprint: str
@@ -204,7 +205,8 @@ def _prepare(
     passages = passages_of(title, drafts, curations)
     claims.begin(held, Stage.EMBED, total=len(passages))
     vectors = vectors_of(embedder, passages, on_progress=lambda done: claims.progress(held, done))
-    return _Prepared(found, title, passages, vectors, expected, _times(curations))
+    dates = find_dates(found, version.filename)
+    return _Prepared(found, title, dates, passages, vectors, expected, _times(curations))
 
 
 def _times(curations: Mapping[str, ChunkCuration]) -> dict[str, datetime]:
@@ -273,6 +275,7 @@ def _findings(prepared: _Prepared) -> dict[str, object]:
     metadata: dict[str, object] = dict(found.metadata)
     if found.author:
         metadata["author"] = found.author
+    metadata["dates"] = prepared.dates.stored()
     metadata["passages"] = len(prepared.passages)
     metadata["embedded"] = sum(vector is not None for vector in prepared.vectors)
     return {
@@ -284,12 +287,16 @@ def _findings(prepared: _Prepared) -> dict[str, object]:
 
 
 def _update_document(document: Document, version: DocumentVersion, prepared: _Prepared) -> None:
+    previous = document.current_version
     document.current_version = version
     if document.title == version.document.title:
         document.title = prepared.title
-    if document.effective_date is None:
-        document.effective_date = find_effective_date(prepared.parsed, version.filename)
-    document.save(update_fields=["current_version", "title", "effective_date"])
+    document.effective_date, document.expires_at = settled_dates(
+        FoundDates(document.effective_date, document.expires_at),
+        FoundDates.of(previous.metadata.get("dates") if previous else None),
+        prepared.dates,
+    )
+    document.save(update_fields=["current_version", "title", "effective_date", "expires_at"])
 
 
 def _fail(held: Claim, code: str, detail: str) -> None:

@@ -464,3 +464,29 @@ def test_an_edited_passage_is_weighed_and_embedded_anew(
 def test_a_passage_that_is_gone_is_not_reindexed(knowledge_base: KnowledgeBase) -> None:
     reindex_chunk(999_999)
     assert not ChunkEmbedding.objects.exists()
+
+
+# ---- dates ---------------------------------------------------------------------------------------
+def test_a_document_says_from_when_until_when_it_holds(indexed: MakeVersion) -> None:
+    indexed("Effective: 2024-05-01\n\nValid until May 2027\n\nStaff sleep at home.", "rules.txt")
+    document = Document.objects.get()
+    assert (document.effective_date, document.expires_at) == (date(2024, 5, 1), date(2027, 5, 31))
+
+
+def test_a_date_that_a_curator_cleared_stays_cleared(indexed: MakeVersion) -> None:
+    version = indexed(GUIDE, "guide.md")
+    Document.objects.update(effective_date=None)
+    DocumentVersion.objects.update(state=State.PENDING, indexed_fingerprint="")
+    index_document(version.pk)
+    assert Document.objects.get().effective_date is None
+
+
+def test_a_date_that_nobody_touched_follows_the_file(indexed: MakeVersion) -> None:
+    version = indexed(GUIDE, "guide.md")
+    Document.objects.update(effective_date=date(2019, 1, 1))
+    before = {"effective": "2019-01-01", "expires": None}
+    DocumentVersion.objects.update(
+        state=State.PENDING, indexed_fingerprint="", metadata={"dates": before}
+    )
+    index_document(version.pk)
+    assert Document.objects.get().effective_date == date(2024, 5, 1)

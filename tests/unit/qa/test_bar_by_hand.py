@@ -13,7 +13,7 @@ from datetime import date
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from documents.readability import measure_readability
@@ -99,6 +99,7 @@ def timeliness_by_hand(stored: dict[str, Any]) -> float:
     return float(0.5 ** (age / stored["half_life_days"]))
 
 
+@settings(deadline=None)
 @given(
     question=st.sampled_from(QUESTIONS),
     text=st.sampled_from(TEXTS),
