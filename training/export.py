@@ -1,6 +1,6 @@
 """Write a checkpoint as the files that ship: its difference from the base model, one byte a weight.
 
-    python -m training.export var/training/step-00300.pt --revision 1
+    python -m training.export training/runs/v2/final.pt --revision 2
 
 The new ``config.json`` has no calibrations yet: run ``training.calibrate`` after this.
 """
@@ -31,13 +31,13 @@ from inference.quantisation import quantise_rows
 from training.network import Runner, load_cross_encoder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
 
 MAX_LENGTH = 384
-"""Tokens read in use. Trained on 160; positions up to 512 are the base model's own."""
+"""Tokens read in use. Trained on 224; positions up to 512 are the base model's own."""
 
 SMALLEST_QUANTISED = 10_000
 """Matrices with fewer values stay as they are: they cost nothing and the head is one of them."""
@@ -45,7 +45,7 @@ SMALLEST_QUANTISED = 10_000
 LARGEST_DEVIATION = 0.25
 """Where int8 moves a logit by more than this, the matrices are shipped in fp16 instead."""
 
-NAME = "ragsite-reranker-mini-v1"
+NAME = "ragsite-reranker-mini-v2"
 
 PROBES = (
     ("How can I sleep better?", "Sleep > Tips\nKeep a regular bedtime and avoid caffeine."),
@@ -59,6 +59,9 @@ PROBES = (
         "Blau syndrome\nIts prevalence is unknown. " + "It is rare. " * 40,
     ),
     ("what is a computed property", "Vue > Reactivity\nComputed properties cache their result."),
+    ("怎样才能睡得更好？", "睡眠 > 建议\n每天在同一时间上床，睡前不要喝咖啡。"),
+    ("怎样才能睡得更好？", "北京\n北京是中国的首都。"),
+    ("印度的梵語的書寫形式是到何時才出現的？", "梵文\n梵語直到發展成俗語之後才有書寫形式。"),
 )
 """Questions with right, near and far passages, on which the rounding of weights is measured."""
 
@@ -85,24 +88,29 @@ def packed(tensors: Mapping[str, NDArray[np.float32]], *, half: bool) -> dict[st
 
 
 @torch.no_grad()
-def probe_scores(tensors: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
-    network = load_cross_encoder().eval()
+def probe_scores(
+    tensors: Mapping[str, NDArray[np.float32]], characters: Sequence[str], apart: int
+) -> NDArray[np.float32]:
+    network = load_cross_encoder(characters, None, apart).eval()
     overlay(network, tensors)
     questions, passages = zip(*PROBES, strict=True)
-    scores: NDArray[np.float32] = Runner(network).scores(questions, passages).numpy()
+    scores: NDArray[np.float32] = Runner(network, characters).scores(questions, passages).numpy()
     return scores
 
 
 def export(checkpoint: Path, folder: Path, revision: str) -> float:
     """Write ``weights.safetensors`` and ``config.json``; the largest change of a probe's logit."""
-    tensors = changed_tensors(torch.load(checkpoint, weights_only=True))
-    before = probe_scores(tensors)
+    stored = torch.load(checkpoint, weights_only=True)
+    characters, apart = stored["characters"], stored["apart"]
+    tensors = changed_tensors(stored["network"])
+    before = probe_scores(tensors, characters, apart)
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / "weights.safetensors"
     deviation = float("inf")
     for half in (False, True):
         save_file(packed(tensors, half=half), weights)
-        deviation = float(np.abs(probe_scores(read_tensors(weights)) - before).max())
+        after = probe_scores(read_tensors(weights), characters, apart)
+        deviation = float(np.abs(after - before).max())
         if deviation <= LARGEST_DEVIATION:
             break
     # The library writes a file that only its owner may read; this one is for everybody.
@@ -113,16 +121,19 @@ def export(checkpoint: Path, folder: Path, revision: str) -> float:
             "name": "Ragsite mini reranker",
             "model": NAME,
             "revision": revision,
-            "languages": ["en"],
+            "languages": ["en", "zh"],
         },
         "max_length": MAX_LENGTH,
+        "apart": apart,
         "calibrations": [],
         "sha256": {
             "base": sha256_of(base_model_path() / "model.safetensors"),
             "weights.safetensors": sha256_of(weights),
         },
+        "characters": "".join(characters),
     }
-    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    text = json.dumps(config, indent=2, ensure_ascii=False) + "\n"
+    (folder / "config.json").write_text(text, encoding="utf-8")
     return deviation
 
 
@@ -130,7 +141,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--output", type=Path, default=WEIGHTS)
-    parser.add_argument("--revision", default="1")
+    parser.add_argument("--revision", default="2")
     arguments = parser.parse_args()
     deviation = export(arguments.checkpoint, arguments.output, arguments.revision)
     size = (arguments.output / "weights.safetensors").stat().st_size

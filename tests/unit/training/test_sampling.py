@@ -4,66 +4,85 @@ from collections import Counter
 
 import pytest
 
-from training.prepare import Pair, PairSet, Passage
-from training.sampling import FAR_NEGATIVES, HARD_NEGATIVES, Draft, Sampler, pool_of
+from training.sampling import LIST_SIZE, MinedQuestion, MinedSet, Sampler
 
 
-def pair_set(name: str, groups: int) -> PairSet:
-    """``groups`` subjects of five passages; one question about the first of each."""
-    found = PairSet(name, {})
+def mined_set(name: str, groups: int, language: str = "en") -> MinedSet:
+    """Each subject has six passages: an answer, a doubtful one, three others, one not recalled."""
+    found = MinedSet(name, language, [], [])
     for group in (f"{name} {n}" for n in range(groups)):
-        ids = [f"{group}/{k}" for k in range(5)]
-        found.passages.update({i: Passage(i, group, i) for i in ids})
-        found.training.append(Pair(f"{group}?", group, ids[0], tuple(ids[1:])))
+        first = len(found.texts)
+        found.texts.extend(f"{group}/{k}" for k in range(6))
+        found.groups.extend([group] * 6)
+        found.training.append(
+            MinedQuestion(
+                question=f"{group}?",
+                group=group,
+                candidates=tuple(first + k for k in (1, 2, 3, 4, 0)),
+                recalled=4,
+                cosine=(0.9, 0.8, 0.7, 0.6, 0.5) if language == "en" else None,
+                lexical=(0.4, 0.3, 0.2, 0.1, 0.05),
+                answers=frozenset({first}),
+                doubtful=frozenset({first + 1}),
+            )
+        )
     return found
 
 
 def sampler(seed: int = 1) -> Sampler:
-    return Sampler([pair_set("big", 60), pair_set("small", 6)], {"big": 0.5, "small": 0.5}, seed)
-
-
-def nearness_of(drafts: list[Draft]) -> list[list[float]]:
-    return [[float(k) for k in range(len(pool_of(drafts)))] for _ in drafts]
+    sets = [mined_set("big", 60), mined_set("small", 6, "zh")]
+    return Sampler(sets, {"big.en": 0.5, "small.zh": 0.5}, seed)
 
 
 def test_sets_get_their_share_whatever_their_size() -> None:
-    drawn = Counter(d.group.split()[0] for d in sampler().drafts(1_000))
+    drawn = Counter(item.question.split()[0] for item in sampler().draw(1_000))
     assert drawn["small"] == pytest.approx(500, abs=60)
 
 
-def test_a_list_holds_the_positive_first_then_hard_then_far_negatives() -> None:
-    source = sampler()
-    drafts = source.drafts(8)
-    for item, draft in zip(source.complete(drafts, nearness_of(drafts)), drafts, strict=True):
-        groups = [p.group for p in item.passages]
-        assert item.passages[0].id == f"{draft.group}/0"
-        assert groups[: 1 + HARD_NEGATIVES] == [draft.group] * (1 + HARD_NEGATIVES)
-        assert len(groups) == 1 + HARD_NEGATIVES + FAR_NEGATIVES
-        assert draft.group not in groups[1 + HARD_NEGATIVES :]
-        assert len({p.id for p in item.passages}) == len(item.passages)
+def test_a_set_without_a_share_is_never_drawn() -> None:
+    source = Sampler([mined_set("a", 5), mined_set("b", 5)], {"a.en": 1.0}, seed=1)
+    assert {item.question.split()[0] for item in source.draw(50)} == {"a"}
 
 
-def test_the_nearest_passage_of_another_subject_is_among_the_negatives() -> None:
-    source = sampler()
-    drafts = source.drafts(8)
-    pool = pool_of(drafts)
-    for item in source.complete(drafts, nearness_of(drafts)):
-        others = [p for p in pool if p.group != item.passages[0].group]
-        assert others[-1] in item.passages
+def test_a_list_holds_the_answer_first_then_what_was_confused_with_it_then_others() -> None:
+    for item in sampler().draw(50):
+        group = item.question.removesuffix("?")
+        assert item.passages[0] == f"{group}/0"
+        assert {p.split("/")[0] for p in item.passages[1:4]} == {group}
+        assert group not in {p.split("/")[0] for p in item.passages[4:]}
+        assert len(set(item.passages)) == LIST_SIZE
+
+
+def test_a_doubtful_passage_is_never_a_negative() -> None:
+    for item in sampler().draw(100):
+        assert f"{item.question.removesuffix('?')}/1" not in item.passages
+
+
+def test_scores_stand_beside_their_passages_and_are_low_for_those_from_afar() -> None:
+    item = Sampler([mined_set("only", 9)], {"only.en": 1.0}, seed=2).draw(1)[0]
+    assert item.cosine[0] == 0.5
+    assert max(item.cosine[4:]) < min(item.cosine[:4])
+    assert item.lexical[4:] == (0.0, 0.0)
+
+
+def test_a_language_that_the_bi_encoder_does_not_read_has_no_cosines() -> None:
+    item = Sampler([mined_set("only", 9, "zh")], {"only.zh": 1.0}, seed=2).draw(1)[0]
+    assert item.cosine == (0.0,) * LIST_SIZE
+    assert item.language == "zh"
 
 
 def test_no_question_comes_twice_before_all_have_come_once() -> None:
-    source = Sampler([pair_set("only", 12)], {"only": 1.0}, seed=3)
-    assert len({draft.question for draft in source.drafts(12)}) == 12
+    source = Sampler([mined_set("only", 12)], {"only.en": 1.0}, seed=3)
+    assert len({item.question for item in source.draw(12)}) == 12
 
 
 def test_the_same_seed_gives_the_same_stream_and_a_state_goes_on_with_it() -> None:
     first, second = sampler(5), sampler(5)
-    first.drafts(10)
-    second.drafts(10)
+    first.draw(10)
+    second.draw(10)
     state = first.state()
-    expected = first.drafts(20)
+    expected = first.draw(20)
     other = sampler(99)
     other.restore(state)
-    assert second.drafts(20) == expected
-    assert other.drafts(20) == expected
+    assert second.draw(20) == expected
+    assert other.draw(20) == expected
