@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch.nn.functional import cross_entropy, softmax
 
@@ -112,11 +111,9 @@ def new_characters(sets: Sequence[MinedSet]) -> tuple[list[str], Tensor]:
     texts = [t for s in sets if s.language == "zh" for t in s.texts]
     texts += [q.question for s in sets if s.language == "zh" for q in s.training]
     characters = characters_of(texts, set(words))
-    chinese = [
-        row for word, row in words.items() if len(word) == 1 and "\u4e00" <= word <= "\u9fff"
-    ]
+    chinese = [words[word] for word in words if len(word) == 1 and "\u4e00" <= word <= "\u9fff"]
     vectors = company_vectors(texts, characters)
-    rows = first_rows(vectors, base_rows()[np.array(sorted(chinese))].numpy(), seed=20)
+    rows = first_rows(vectors, base_rows()[sorted(chinese)].numpy(), seed=20)
     return characters, torch.from_numpy(rows)
 
 

@@ -39,6 +39,13 @@ def data(folder: Path) -> Path:
     return folder
 
 
+def drawn(
+    folder: Path, questions: int = 10, held_out: int = 300
+) -> tuple[Corpus, list[dict[str, Any]]]:
+    source = Source("any", "en", 10, questions, held_out)
+    return draw(data(folder), source, random.Random(1))  # noqa: S311
+
+
 def corpus_of(*texts: str, groups: tuple[str, ...] = ()) -> Corpus:
     corpus = Corpus()
     for number, text in enumerate(texts):
@@ -66,20 +73,19 @@ def test_a_long_passage_is_cut_as_the_product_cuts_it_each_piece_under_its_title
 
 
 def test_only_pairs_of_the_language_are_drawn_those_to_train_on_first(tmp_path: Path) -> None:
-    corpus, pairs = draw(data(tmp_path), Source("any", "en", 10, 10), random.Random(1))
+    corpus, pairs = drawn(tmp_path)
     assert sorted(corpus.chunks) == ["a", "b", "c"]
     assert [p["group"] for p in pairs] == [TRAINED, TRAINED, HELD_OUT]
 
 
 def test_a_question_never_stands_as_title_above_its_own_answer(tmp_path: Path) -> None:
-    corpus, _ = draw(data(tmp_path), Source("any", "en", 10, 10), random.Random(1))
+    corpus, _ = drawn(tmp_path)
     assert corpus.texts[corpus.chunks["a"][0]] == "Dim the lights."
     assert corpus.texts[corpus.chunks["c"][0]] == "Rest\nRest a lot."
 
 
 def test_no_more_is_drawn_than_asked_for(tmp_path: Path) -> None:
-    source = Source("any", "en", 10, questions=1, held_out=0)
-    _, pairs = draw(data(tmp_path), source, random.Random(1))
+    _, pairs = drawn(tmp_path, questions=1, held_out=0)
     assert len(pairs) == 1
 
 
