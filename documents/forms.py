@@ -101,6 +101,7 @@ class KnowledgeBaseForm(forms.ModelForm[KnowledgeBase]):
             "visibility",
             "suggested_questions",
             "rerank_enabled",
+            "reranker",
             "candidates",
             "sources",
             *WEIGHTS,
@@ -132,6 +133,8 @@ class KnowledgeBaseForm(forms.ModelForm[KnowledgeBase]):
         }
 
     BASIC = ("name", "description", "visibility", "suggested_questions")
+    SHOWN_ELSEWHERE = (*BASIC, "reranker")
+    """The page lists the rerankers that can be chosen; this app knows them by name only."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -162,7 +165,7 @@ class KnowledgeBaseForm(forms.ModelForm[KnowledgeBase]):
         return [self[name] for name in self.BASIC]
 
     def ranking_fields(self) -> list[forms.BoundField]:
-        names = [name for name in self.fields if name not in (*self.BASIC, "preset")]
+        names = [name for name in self.fields if name not in (*self.SHOWN_ELSEWHERE, "preset")]
         names.insert(names.index(WEIGHTS[0]), "preset")
         return [self[name] for name in names]
 

@@ -5,14 +5,20 @@ Copies obey the originals here too: a passage's text is shown only where its doc
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import Exists, OuterRef
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 
+from documents.admin.curated import actor_of
 from documents.models import Document
+from qa import reranker_settings
+from qa.guidance import language_names
 from qa.models import (
     Answer,
     AnswerJudgement,
@@ -24,6 +30,8 @@ from qa.models import (
 )
 from qa.presentation import present_answer
 from qa.querysets import bases_of
+from qa.rerank_notes import slow_words, trial_words
+from qa.rerankers import languages_for
 
 if TYPE_CHECKING:
     from django.db.models import Model, QuerySet
@@ -199,8 +207,118 @@ class EvaluationRunAdmin(_LookOnly, ModelAdmin):
 
 @admin.register(RerankerProfile)
 class RerankerProfileAdmin(ModelAdmin):
-    """Rerankers to choose from. Keys are named here, never held."""
+    """Rerankers to choose from. Keys are named here, never held.
 
-    list_display = ("name", "kind", "model", "is_default", "is_enabled")
+    A row makes the worker call an address and send a key there, so it takes an administrator, not
+    only Django's permissions. A row that answers name is switched off, not erased.
+    """
+
+    list_display = (
+        "name",
+        "kind",
+        "model",
+        "shown_languages",
+        "is_default",
+        "is_enabled",
+        "shown_trial",
+    )
+    list_filter = ("kind", "is_enabled")
+    search_fields = ("name", "model")
     ordering = ("name",)
-    readonly_fields = ("probe",)
+    readonly_fields = ("is_default", "shown_languages", "shown_trial", "tried_at")
+    actions = ("try_again",)
+    fieldsets = (
+        (None, {"fields": ("name", "kind", "model", "revision", "languages", "shown_languages")}),
+        (
+            _("Server"),
+            {
+                "fields": (
+                    "url",
+                    "dialect",
+                    "key_variable",
+                    "documents_per_request",
+                    "score_scale",
+                ),
+                "description": _(
+                    "The worker calls this address for every question, also one inside your "
+                    "network, and sends it the question and the passages."
+                ),
+            },
+        ),
+        (
+            _("Limits"),
+            {"fields": ("time_limit_ms", "candidates", "batch_tokens", "max_length")},
+        ),
+        (
+            _("Use"),
+            {
+                "fields": (
+                    "is_enabled",
+                    "wants_default",
+                    "is_default",
+                    "price_note",
+                    "shown_trial",
+                    "tried_at",
+                ),
+                "description": _(
+                    "Saving has it tried by a worker; reload this page to see what it said."
+                ),
+            },
+        ),
+    )
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_active and request.user.is_superuser)
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return self.has_module_permission(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self.has_module_permission(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return self.has_module_permission(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def save_model(
+        self, request: HttpRequest, obj: RerankerProfile, form: Any, change: Any
+    ) -> None:
+        actor = actor_of(request)
+        if change:
+            values = {name: form.cleaned_data[name] for name in form.changed_data}
+            stored = reranker_settings.update_profile(actor=actor, profile=obj, changes=values)
+        else:
+            stored = reranker_settings.create_profile(actor=actor, values=form.cleaned_data)
+        # The admin goes on with the object it built: it becomes the one that was stored.
+        obj.__dict__.update(stored.__dict__)
+        if stored.probe_wanted_at is not None:
+            self.message_user(request, trial_words(stored))
+        elif slow := slow_words(stored):
+            self.message_user(request, slow, messages.WARNING)
+
+    @admin.action(description=_("Try again how many candidates it reads"))
+    def try_again(self, request: HttpRequest, chosen: QuerySet[RerankerProfile]) -> None:
+        for profile in chosen:
+            reranker_settings.request_trial(actor=actor_of(request), profile=profile)
+        self.message_user(request, _("The trials are queued; reload to see what they said."))
+
+    @admin.display(description=_("languages it reads"))
+    def shown_languages(self, profile: RerankerProfile) -> str:
+        return language_names(languages_for(profile)) or str(_("any language"))
+
+    @admin.display(description=_("trial"))
+    def shown_trial(self, profile: RerankerProfile) -> str:
+        return " ".join(filter(None, (trial_words(profile), slow_words(profile))))
+
+    @admin.display(description=_("tried"))
+    def tried_at(self, profile: RerankerProfile) -> str:
+        probe = profile.probe or {}
+        if not probe.get("at"):
+            return "–"
+        at = localtime(datetime.fromisoformat(probe["at"]))
+        milliseconds = round(float(probe.get("ms_for_30") or 0))
+        return f"{date_format(at, 'SHORT_DATETIME_FORMAT')}, {probe.get('device', '')}" + (
+            f", {milliseconds} ms / 30" if milliseconds else ""
+        )
