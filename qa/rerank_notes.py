@@ -64,6 +64,8 @@ FAILING: Mapping[str, _StrPromise] = {
 TRIAL_ERRORS: Mapping[str, _StrPromise] = {
     "model_unavailable": gettext_lazy("it could not be reached or loaded"),
     "model_timeout": gettext_lazy("it did not answer within the time limit"),
+    "model_busy": gettext_lazy("too many questions waited for it already"),
+    "model_error": gettext_lazy("it failed"),
     "model_rate_limited": gettext_lazy("it has had too many requests"),
     "model_refused": gettext_lazy("it refused the request: check model, address and dialect"),
     "model_key_refused": gettext_lazy("it did not accept the key"),

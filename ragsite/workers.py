@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 import redis
 from celery.exceptions import SecurityWarning
 from celery.signals import worker_init, worker_ready, worker_shutting_down
+from django.db import close_old_connections
 
 from inference import conf
+from qa.rerankers import specs_in_use
 from ragsite.health import HEARTBEAT_EVERY_S, QUEUES, connect, record_worker
 
 if TYPE_CHECKING:
@@ -99,8 +101,10 @@ def announce_end(sender: object, **_: object) -> None:
 def _load_models(queue: str) -> None:
     logger.info("worker.warm_up.started", extra={"queue": queue})
     began = time.monotonic()
-    # What cannot be loaded is logged there; answers go on without it, and say so.
-    conf.warm_up()
+    # What cannot be loaded is logged there; answers go on without it, and say so. A reranker that
+    # is only configured takes no memory, and one in use does not load in somebody's question.
+    conf.warm_up(specs_in_use())
+    close_old_connections()
     seconds = round(time.monotonic() - began, 1)
     logger.info("worker.warm_up.completed", extra={"queue": queue, "seconds": seconds})
 

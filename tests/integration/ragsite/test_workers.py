@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from inference import conf
+from qa.models import RerankerProfile
 from ragsite import health, workers
 from ragsite.workers import Heartbeat
 from tests.integration.embedded.test_processes import eventually
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from pytest_django import Settings as SettingsWrapper
     from redis import Redis
+
+    from documents.models import KnowledgeBase
 
 
 @pytest.fixture(autouse=True)
@@ -38,20 +41,33 @@ def _says(queue: str, state: str) -> bool:
 
 
 def test_the_answers_worker_loads_its_models_before_it_is_ready(
-    redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+    redis_client: Redis, db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[bool] = []
-    monkeypatch.setattr(conf, "warm_up", lambda: seen.append(_says("answers", "loading")))
+    monkeypatch.setattr(conf, "warm_up", lambda _: seen.append(_says("answers", "loading")))
     workers.prepare_worker(sender=_worker("answers@here"))
     assert seen == [True]
     workers.announce_ready(sender=None)
     assert _says("answers", "ready")
 
 
+def test_the_answers_worker_loads_the_rerankers_that_questions_ask_for(
+    redis_client: Redis, knowledge_base: KnowledgeBase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("chosen", "idle"):
+        RerankerProfile.objects.create(name=name, kind="local", model=f"org/{name}")
+    knowledge_base.reranker = "chosen"
+    knowledge_base.save()
+    loaded: list[str] = []
+    monkeypatch.setattr(conf, "warm_up", lambda specs: loaded.extend(s.model for s in specs))
+    workers.prepare_worker(sender=_worker("answers@here"))
+    assert loaded == ["org/chosen"]
+
+
 def test_the_ingest_worker_leaves_loading_to_its_children(
     redis_client: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(conf, "warm_up", lambda: pytest.fail("loaded in the parent"))
+    monkeypatch.setattr(conf, "warm_up", lambda _: pytest.fail("loaded in the parent"))
     workers.prepare_worker(sender=_worker("ingest@here"))
     workers.announce_ready(sender=None)
     assert _says("ingest", "ready")
