@@ -230,7 +230,7 @@ def _with_bonus(candidate: RankedCandidate, parts: Sequence[_Part]) -> RankedCan
 
 
 def _place(candidate: RankedCandidate) -> tuple[bool, float, int]:
-    score = candidate.final_score + candidate.fit_bonus if candidate.above_floor else 0.0
+    score = candidate.final_score + candidate.fit_bonus
     return (not candidate.above_floor, -score, candidate.neutral_rank or 0)
 
 

@@ -10,7 +10,7 @@ from django.http import Http404
 from django.utils import timezone
 
 from accounts.models import AuditEvent
-from qa import answering, chat, habits, tasks
+from qa import answering, chat, habits, pipeline, tasks
 from qa.fit import NO_HABITS, Evidence, Habits
 from qa.models import Answer, FitConsent, RankedPassage, SourceOpened
 from qa.presentation import present_answer
@@ -325,7 +325,7 @@ def test_what_is_deleted_while_an_answer_is_made_is_not_stored_with_it(
     monkeypatch: pytest.MonkeyPatch,
     deletes: object,
 ) -> None:
-    real = answering.run_pipeline
+    real = pipeline.answer
 
     def after_deleting(*args: object, **kwargs: object) -> object:
         deletes(bob)  # type: ignore[operator]
