@@ -12,6 +12,7 @@ from django.db.models import Count, Q
 from django.http import Http404, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -142,6 +143,8 @@ def document(request: AuthenticatedRequest, pk: int) -> HttpResponse:
         "base": row.document.knowledge_base,
         "roles": roles,
         "form": form,
+        "successor": _successor(request, row.document),
+        "is_expired": row.document.expires_at and row.document.expires_at < timezone.localdate(),
     }
     if "curator" in roles:
         chunks = Chunk.objects.visible_to(request.user).filter(document=shown).order_by("ordinal")
@@ -151,6 +154,11 @@ def document(request: AuthenticatedRequest, pk: int) -> HttpResponse:
         ).get_page(request.GET.get("page"))
     status = status_of(request, form) if form is not None else 200
     return render(request, "documents/document.html", context, status=status)
+
+
+def _successor(request: AuthenticatedRequest, shown: Document) -> Document | None:
+    """What takes the document's place, if the viewer may open it."""
+    return access.documents_for(request.user).filter(supersedes=shown).first()
 
 
 @login_required

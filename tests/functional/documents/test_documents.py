@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.core.cache import cache
 
+from accounts.models import AuditEvent
 from documents import curating
 from documents.models import Chunk, Document, DocumentVersion, KnowledgeBase, Membership
 from ragsite import health
@@ -250,6 +251,50 @@ def test_details_are_changed_and_wrong_ones_come_back(
     assert "cannot expire before" in response.content.decode()
     document.refresh_from_db()
     assert document.title == "Sleeping well"
+
+
+def test_dates_are_changed_on_the_page_with_a_record_and_without_indexing_again(
+    client: Client, alice: User, document: Document
+) -> None:
+    client.force_login(alice)
+    path = f"/documents/{document.pk}/"
+    versions = list(document.versions.values_list("pk", "state", "attempt"))
+    dates = {"effective_date": "2019-05-01", "expires_at": "2021-12-31"}
+    page = client.post(path, {"title": document.title, **dates}, follow=True).content.decode()
+    assert "It counts as out of date." in page
+    recorded = AuditEvent.objects.get(action="document.update")
+    assert recorded.actor == alice
+    assert recorded.data["changed"]["expires_at"] == [None, "2021-12-31"]
+    assert list(document.versions.values_list("pk", "state", "attempt")) == versions
+
+
+def test_what_replaces_a_document_is_named_to_those_who_may_open_it(
+    client: Client, alice: User, bob: User, document: Document
+) -> None:
+    newer = Document.objects.create(
+        knowledge_base=document.knowledge_base, title="Sleep, 2025", created_by=alice
+    )
+    client.force_login(alice)
+    path = f"/documents/{document.pk}/"
+    client.post(path, {"title": document.title, "superseded_by": newer.pk})
+    client.force_login(bob)
+    assert "Sleep, 2025" in text(client, path)
+    newer.is_enabled = False
+    newer.save(update_fields=["is_enabled"])
+    page = text(client, path)
+    assert "Replaced by a newer document." in page
+    assert "Sleep, 2025" not in page
+
+
+def test_a_stranger_and_a_viewer_change_no_date(
+    client: Client, bob: User, charlie: User, document: Document
+) -> None:
+    for somebody in (bob, charlie):
+        client.force_login(somebody)
+        sent = {"title": document.title, "expires_at": "2021-12-31"}
+        assert client.post(f"/documents/{document.pk}/", sent).status_code == 404
+    document.refresh_from_db()
+    assert document.expires_at is None
 
 
 def test_a_viewer_reads_about_a_document_without_its_controls(
