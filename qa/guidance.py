@@ -102,6 +102,13 @@ def _sentences(advice: Advice) -> Iterable[Sentence]:
             _("No measured reranker covers this language; the order without rerank stays."),
             "warn",
         )
+    elif advice.verdict == "never_ran":
+        yield Sentence(
+            _("Keep rerank off"),
+            "",
+            _("Each that covers this language took too long or failed at every question."),
+            "warn",
+        )
     elif advice.verdict == "off":
         yield from _off(advice)
     elif advice.best is not None:

@@ -19,7 +19,7 @@ AS_GOOD_AS = 0.01
 FEWEST_QUESTIONS = 10
 """Fewer questions of a language support no advice, whatever their interval says."""
 
-Verdict = Literal["use", "off", "not_covered", "too_few"]
+Verdict = Literal["use", "off", "not_covered", "never_ran", "too_few"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,21 +90,21 @@ def guide(measured: Sequence[Candidate], names: Collection[str]) -> Guide:
 
 
 def _advice(language: str, measured: Sequence[Candidate]) -> Advice:
-    questions = max(each.scores[language].questions for each in measured if language in each.scores)
+    asked = [each for each in measured if language in each.scores]
+    questions = max(each.scores[language].questions for each in asked)
     if questions < FEWEST_QUESTIONS:
         return Advice(language, "too_few", questions)
+    covering = [each for each in asked if each.covers(language)]
     choices = sorted(
         (
             Choice(each.name, each.scores[language], each.milliseconds)
-            for each in measured
-            if language in each.scores
-            and each.covers(language)
-            and each.scores[language].reranked > 0
+            for each in covering
+            if each.scores[language].reranked > 0
         ),
         key=_rank,
     )
     if not choices:
-        return Advice(language, "not_covered", questions)
+        return Advice(language, "never_ran" if covering else "not_covered", questions)
     harmful = tuple(each for each in choices if each.score.gain.high < 0)
     proven = [each for each in choices if each.score.gain.low > 0]
     if not proven:

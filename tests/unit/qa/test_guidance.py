@@ -65,6 +65,12 @@ def test_a_language_that_none_covers_and_one_with_few_questions_say_so() -> None
     assert "covers this language" in found[1][2]
 
 
+def test_one_that_never_finished_in_time_is_no_reason_to_rerank() -> None:
+    ((label, name, text),) = sentences(candidate("slow", score(0.0, 0.0, 0.0, reranked=0)))
+    assert (label, name) == ("Keep rerank off", "")
+    assert "took too long or failed" in text
+
+
 def test_what_is_not_measured_is_listed() -> None:
     assert unmeasured_words(guide([], ["b", "a"])) == "Not measured yet: a, b."
     assert unmeasured_words(guide([candidate("a", CERTAIN)], ["a"])) == ""

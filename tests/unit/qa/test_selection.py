@@ -135,6 +135,13 @@ def test_a_language_that_none_covers_is_said_to_be_uncovered() -> None:
     assert advice["zh"].best is None
 
 
+def test_one_that_covers_a_language_and_never_finished_is_not_called_uncovered() -> None:
+    late = candidate("slow", score(0.0, 0.0, 0.0, reranked=0), ms=None)
+    (advice,) = guide([late], ["slow"]).advice
+    assert advice.verdict == "never_ran"
+    assert advice.best is None
+
+
 def test_few_questions_support_no_advice_however_certain_the_interval() -> None:
     few = score(0.3, 0.2, 0.4, questions=FEWEST_QUESTIONS - 1)
     (advice,) = guide([candidate("any", few)], ["any"]).advice
