@@ -17,14 +17,7 @@ from qa.comparison import languages_of
 from qa.guidance import language_names
 from qa.models import Answer, RerankerProfile
 from qa.ranking import TRIED
-from qa.rerankers import (
-    ENOUGH_CANDIDATES,
-    covers,
-    ensure_profiles,
-    languages_for,
-    passed,
-    profile_of,
-)
+from qa.rerankers import ENOUGH_CANDIDATES, chosen_by, covers, languages_for, passed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -98,7 +91,7 @@ class Choice:
 
 def notes_for(base: KnowledgeBase) -> RerankNotes:
     """What its curators should know now. Nothing where rerank is off or there is no reranker."""
-    profile = profile_of(base) if base.rerank_enabled else None
+    profile = chosen_by(base) if base.rerank_enabled else None
     if profile is None:
         return RerankNotes()
     missing = _uncovered(profile, languages_of([base]).get(base.pk, ()))
@@ -116,7 +109,6 @@ def choices_for(base: KnowledgeBase | None, chosen: str) -> list[Choice]:
 
     ``chosen`` is the name at hand: the stored one, or the one that was just sent.
     """
-    ensure_profiles()
     spoken = languages_of([base]).get(base.pk, ()) if base is not None else ()
     rows = list(RerankerProfile.objects.filter(is_enabled=True).order_by("-is_default", "name"))
     default = next((row for row in rows if row.is_default), None)

@@ -70,13 +70,20 @@ def reranker_for(
 
 def profile_of(knowledge_base: KnowledgeBase) -> RerankerProfile | None:
     """The profile that the knowledge base names, else the default one, if enabled."""
-    seeded = ensure_profiles()
+    ensure_profiles()
+    return chosen_by(knowledge_base)
+
+
+def chosen_by(knowledge_base: KnowledgeBase) -> RerankerProfile | None:
+    """``profile_of`` for pages: it only looks, so there is none before a worker has made any."""
     enabled = RerankerProfile.objects.filter(is_enabled=True)
     if knowledge_base.reranker:
         chosen = enabled.filter(name=knowledge_base.reranker).first()
         if chosen is not None:
             return chosen
-    return enabled.filter(is_default=True).first() if seeded is not None else None
+    if default_reranker().kind == "none":
+        return None
+    return enabled.filter(is_default=True).first()
 
 
 def reranker_of(profile: RerankerProfile) -> Reranker | None:

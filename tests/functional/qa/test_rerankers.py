@@ -29,7 +29,8 @@ ADMIN = "/admin/qa/rerankerprofile"
 
 @pytest.fixture
 def english(db: None) -> RerankerProfile:
-    """A reranker for English, tried, with 40 candidates within its limit."""
+    """A reranker for English beside the default: tried, with 40 candidates within its limit."""
+    ensure_profiles()
     return RerankerProfile.objects.create(
         name="english-only",
         kind="local",
@@ -49,9 +50,7 @@ def curator(charlie: User, knowledge_base: KnowledgeBase) -> User:
 def add_documents(base: KnowledgeBase, **by_language: int) -> None:
     for language, count in by_language.items():
         for number in range(count):
-            document = Document.objects.create(
-                knowledge_base=base, title=f"{language} {number}", language=language
-            )
+            document = Document.objects.create(knowledge_base=base, title=f"{language} {number}")
             document.current_version = DocumentVersion.objects.create(
                 document=document,
                 knowledge_base=base,
