@@ -27,7 +27,9 @@ from documents.types import Readability
 NEUTRAL = 0.5
 """The score of a text that is too short to judge, or in a language without a measure."""
 
-_EASIEST = 50.0
+_EASIEST = 64.0
+"""Divided by less, the same texts lie further apart: the order among them stays, but readability
+then outweighs relevance where all passages are as hard or as easy as each other."""
 _MINIMUM_WORDS = 20
 _MINIMUM_CHARACTERS = 20
 _WORD = re.compile(r"[A-Za-z\u00c0-\u024f]+(?:['’][A-Za-z]+)*")
@@ -42,8 +44,8 @@ _LATIN_OR_DIGIT = re.compile("[A-Za-z0-9]")
 def measure_readability(text: str, language: str) -> Readability:
     """The readability of ``text``; ``language`` is an ISO 639-1 code or ``""``.
 
-    English maps a New Dale-Chall score of 0 and below (harder than anything read at college) to 0,
-    and of 50 and above (third grade) to 1. Chinese weighs its four inputs as ``_chinese`` says.
+    English divides the New Dale-Chall score by 64, the most that it can be; below 0, harder than
+    what is read at college, is 0. Chinese weighs its four inputs as ``_chinese`` says.
     Texts below 20 words (20 Chinese characters), tables among them that hold hardly any words, and
     other languages score a neutral 0.5.
     """

@@ -37,7 +37,7 @@ def test_the_english_score_follows_from_its_stored_inputs() -> None:
         )
         assert result.measure == "new_dale_chall"
         assert result.inputs["dale_chall"] == pytest.approx(score, abs=0.02)
-        assert result.score == pytest.approx(min(1.0, max(0.0, score / 50)), abs=0.001)
+        assert result.score == pytest.approx(min(1.0, max(0.0, score / 64)), abs=0.001)
 
 
 def test_a_word_is_familiar_in_all_its_forms() -> None:

@@ -73,7 +73,7 @@ def completeness_by_hand(stored: dict[str, Any]) -> float:
 def readability_by_hand(stored: dict[str, Any]) -> float:
     if "unfamiliar_share" in stored:
         score = 64 - 95 * stored["unfamiliar_share"] - 0.69 * stored["words_per_sentence"]
-        return min(1.0, max(0.0, score / 50))
+        return min(1.0, max(0.0, score / 64))
     if "characters_per_clause" in stored:
         scales = (
             (0.35, (60 - stored["characters_per_sentence"]) / 48),

@@ -48,7 +48,7 @@ def test_readability_tells_lay_from_technical_samples_in_both_languages() -> Non
     assert (english.language, chinese.language) == ("en", "zh")
     assert english.by_document > 0.98
     assert english.by_passage > 0.95
-    assert english.lay_mean - english.technical_mean > 0.3
+    assert english.lay_mean - english.technical_mean > 0.25
     assert chinese.by_document == 1.0
     assert chinese.by_passage > 0.95
 
