@@ -173,6 +173,7 @@ def main(make: Callable[[Path], Reranker] = bundled_reranker) -> None:
     parser.add_argument("mined", type=Path)
     parser.add_argument("--model", type=Path, default=WEIGHTS)
     parser.add_argument("--questions", type=int, default=100, help="of each set")
+    parser.add_argument("--report", type=Path, help="write the figures to this file, as JSON")
     arguments = parser.parse_args()
     sets = [read_mined(path) for path in sorted(arguments.mined.glob("*.jsonl.gz"))]
     reranker = make(arguments.model)
@@ -195,7 +196,10 @@ def main(make: Callable[[Path], Reranker] = bundled_reranker) -> None:
         }
     text = json.dumps(config, indent=2, ensure_ascii=False) + "\n"
     path.write_text(text, encoding="utf-8")
-    sys.stdout.write(json.dumps({**report, "calibrations": config["calibrations"]}, indent=2))
+    printed = json.dumps({**report, "calibrations": config["calibrations"]}, indent=2) + "\n"
+    sys.stdout.write(printed)
+    if arguments.report is not None:
+        arguments.report.write_text(printed, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch.nn import functional
 from transformers import AutoTokenizer
 
 from inference.base_model import base_model_path
@@ -13,7 +14,7 @@ from inference.pair_weights import base_state
 from inference.vocabulary import with_characters
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from torch import Tensor
 
@@ -62,6 +63,15 @@ class Runner:
         encoded = self._tokenizer(
             list(questions), list(passages), truncation="only_second", max_length=MAX_TOKENS
         )
+        return self._run(encoded, self.network)
+
+    def vectors(self, texts: Sequence[str], max_tokens: int) -> Tensor:
+        """Unit vectors of texts alone, as the bi-encoder makes them, in fp32."""
+        encoded = self._tokenizer(list(texts), truncation=True, max_length=max_tokens)
+        means = self._run(encoded, lambda *batch: self.network.means(*batch)[0])
+        return functional.normalize(means, dim=1)
+
+    def _run(self, encoded: Any, read: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Tensor:
         lengths = [len(ids) for ids in encoded["input_ids"]]
         order = sorted(range(len(lengths)), key=lengths.__getitem__)
         parts: list[Tensor] = []
@@ -74,9 +84,7 @@ class Runner:
                 end += 1
             rows = {name: [values[i] for i in order[start:end]] for name, values in encoded.items()}
             batch = self._tokenizer.pad(rows, return_tensors="pt")
-            logits = self.network(
-                batch["input_ids"], batch["token_type_ids"], batch["attention_mask"]
-            )
-            parts.append(logits.float())
+            found = read(batch["input_ids"], batch["token_type_ids"], batch["attention_mask"])
+            parts.append(found.float())
             start = end
         return torch.cat(parts)[torch.argsort(torch.tensor(order))]
