@@ -87,7 +87,15 @@ def _store(profile: RerankerProfile, started_at: datetime, found: dict[str, obje
         profile.refresh_from_db()
         record(None, "reranker.trial", profile, name=profile.name, **found)
         settle_default(profile, actor=None)
-    logger.info("reranker.tried", extra={"profile": profile.name, **found})
+    logger.info(
+        "reranker.tried",
+        extra={
+            "profile": profile.name,
+            "candidates": found["candidates"],
+            "reason": found["error"],
+            "device": found["device"],
+        },
+    )
     return True
 
 
