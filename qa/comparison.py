@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from django.db.models import Count, F
@@ -170,8 +170,18 @@ def compare(viewer: User, base: KnowledgeBase | None) -> Comparison:
 
 
 def row_of(viewer: User, profile: RerankerProfile, base: KnowledgeBase | None) -> MeasuredRow:
-    """One row of ``compare``."""
-    return _rows(viewer, ground_of(base), [profile])[0]
+    """One row of ``compare``.
+
+    While it is measured nothing is said of older figures being outdated: such a row is asked for
+    every two seconds, and a knowledge base's questions may be many.
+    """
+    running = RerankerMeasurement.objects.readable_by(viewer).filter(
+        profile=profile, knowledge_base=base, state__in=RerankerMeasurement.UNFINISHED
+    )
+    if not running.exists():
+        return _rows(viewer, ground_of(base), [profile])[0]
+    (row,) = _rows(viewer, Ground(base, 0, ""), [profile])
+    return replace(row, outdated="")
 
 
 def languages_of(bases: Iterable[KnowledgeBase]) -> dict[int, tuple[str, ...]]:

@@ -140,6 +140,8 @@ def _memory(row: MeasuredRow) -> tuple[str, str]:
     }
     if not memory.get("had_library"):
         note = _("%(note)s, the model library included") % {"note": note}
+    if row.shown is not None and row.shown.origin.get("device") not in ("", "CPU"):
+        note = _("%(note)s; memory of the GPU is not counted") % {"note": note}
     return _("%(number)d MB more") % {"number": row.added_mb}, note
 
 

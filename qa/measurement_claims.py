@@ -94,6 +94,10 @@ class Claim:
             error_detail=detail[:500],
         )
 
+    def give_back(self) -> None:
+        """Let another worker begin it anew. Raises ``ClaimLost``."""
+        self.write(state=State.PENDING)
+
     def cancel(self) -> None:
         """It ends because somebody asked for that. Raises ``ClaimLost``."""
         self.write(state=State.CANCELLED, finished_at=timezone.now())

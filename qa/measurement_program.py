@@ -13,9 +13,11 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from typing import TYPE_CHECKING
 
+from celery.signals import worker_shutting_down
 from django.conf import settings
 
 from qa.measurement_claims import Cancelled, ClaimLost, claim, give_up_lost, next_waiting, unheard
@@ -33,7 +35,16 @@ TIME_LIMIT_S = 40 * 60.0
 """Shorter than the time after which the broker delivers the message again."""
 LOOK_EVERY_S = 2.0
 _PROGRAM = ("manage.py", "measure_reranker")
+_closing = threading.Event()
 _STDERR_BYTES = 500
+
+
+def close(**_: object) -> None:
+    """A worker that ends does not wait for a measurement: it gives it back."""
+    _closing.set()
+
+
+worker_shutting_down.connect(close)
 
 
 def run(measurement_id: int) -> int | None:
@@ -84,6 +95,8 @@ def _wait(taken: Claim, pid: int, look_every_s: float) -> str:
     while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
         if time.monotonic() > deadline:
             return "timeout"
+        if _closing.is_set():
+            return "closing"
         try:
             taken.write()
             taken.go_on()
@@ -120,6 +133,8 @@ def _settle(taken: Claim, reason: str, status: int, said: str) -> None:
     try:
         if reason == "cancelled":
             taken.cancel()
+        elif reason == "closing":
+            taken.give_back()
         elif reason == "timeout":
             taken.fail("timeout")
         elif status == -signal.SIGKILL and not reason:

@@ -339,8 +339,16 @@ def test_a_certain_gain_is_recommended_with_its_figures(
     assert "the program grew from 400 to 520 MB" in shown
     assert "120 MB more" in shown
     assert "11 MB, and 87 MB of the base model" in shown
+    assert "memory of the GPU" not in shown
     assert "0.1.0 abcdef123456" in shown
     assert "Some Processor" in shown
+
+
+def test_memory_on_a_gpu_is_said_to_be_left_out(
+    client: Client, curator: User, profile: RerankerProfile
+) -> None:
+    measured(profile, rows(0.25), device="Some GPU")
+    assert "memory of the GPU is not counted" in page(client)
 
 
 def test_without_a_certain_gain_the_advice_is_off(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -86,6 +87,16 @@ def test_a_measurement_that_is_taken_away_ends_its_program(waiting: RerankerMeas
     measurement_program.make_apart(taken, program=program, look_every_s=0.05)
     waiting.refresh_from_db()
     assert (waiting.state, waiting.attempt) == (State.RUNNING, 7)
+
+
+def test_a_worker_that_is_shut_down_gives_it_back_to_be_begun_anew(
+    waiting: RerankerMeasurement, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measurement_program, "_closing", threading.Event())
+    measurement_program.close()
+    make_apart(waiting, "import time; time.sleep(600)")
+    assert waiting.state == State.PENDING
+    assert measurement_claims.next_waiting() == waiting.pk
 
 
 def test_what_a_lost_worker_had_made_is_removed(waiting: RerankerMeasurement) -> None:
