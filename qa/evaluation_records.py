@@ -32,6 +32,7 @@ def write_record(folder: Path, figures: Figures) -> None:
         "language": figures.language,
         "questions": figures.questions,
         "reranked_questions": figures.reranked_questions,
+        "over_time": figures.over_time,
         "stages": figures.stages,
         "intervals": figures.intervals,
         "against": figures.against,
@@ -60,6 +61,7 @@ def read_record(folder: Path, set_name: str) -> Figures | None:
             milliseconds=form["milliseconds"],
             reranked_questions=form["reranked_questions"],
             meta=form["meta"],
+            over_time=form["over_time"],
             ndcg={stage: tuple(values) for stage, values in form["ndcg"].items()},
             against={other: _differences(found) for other, found in form["against"].items()},
         )

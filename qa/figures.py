@@ -57,6 +57,9 @@ class Figures:
     reranked_questions: int
     """Questions for which the cross-encoder ran; for the others its stages keep the fused order."""
     meta: Mapping[str, object]
+    over_time: int = 0
+    """Questions whose rerank took longer than the product would wait, which would then have shown
+    the fused order. They are waited for here: quality must not depend on what else is running."""
     ndcg: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """Stage -> nDCG@10 of each question, in one order for all stages, so that they pair."""
     against: Mapping[str, Mapping[str, Difference]] = field(default_factory=dict)
@@ -83,6 +86,7 @@ class Figures:
                 "language": self.language,
                 "queries": self.questions,
                 "reranked_queries": self.reranked_questions,
+                "over_time_queries": self.over_time,
             },
         }
 
@@ -103,6 +107,8 @@ def text_table(figures: Figures) -> str:
     if figures.reranked_questions < figures.questions:
         left = figures.questions - figures.reranked_questions
         lines.append(f"not reranked: {left} of {figures.questions} questions")
+    if figures.over_time:
+        lines.append(f"over the time limit: {figures.over_time} of {figures.questions} questions")
     return "\n".join(lines)
 
 

@@ -51,8 +51,8 @@ class AskedQuestion:
     """A key of ``GROUPS``."""
     text: str
     language: str
-    reranked: bool
-    """False where the reranker does not read the question or failed: then all orders are fused."""
+    reason: str
+    """Why it was not reranked and all orders are fused, as ``types.Reason``; ``""`` if it was."""
     first: Mapping[str, FirstSource]
     """Order -> its first source."""
 
@@ -129,12 +129,10 @@ def counts_section(found: FirstSources) -> list[str]:
                 f"| {GROUPS[group]}, {LANGUAGES[language]}, {len(asked)} questions | {words} | "
                 f"{kinds[LAY]} | {kinds[TECHNICAL]} | {other} | {kinds[NONE]} |"
             )
-    unread = sum(not each.reranked for each in found.questions)
-    if unread:
-        lines += [
-            "",
-            f"Not reranked, hence in fused order: {unread} of {len(found.questions)} questions.",
-        ]
+    reasons = Counter(each.reason for each in found.questions if each.reason)
+    if reasons:
+        told = ", ".join(f"{times} (`{reason}`)" for reason, times in reasons.most_common())
+        lines += ["", f"Not reranked, of {len(found.questions)} questions: {told}."]
     lines += ["", "| question | " + " | ".join(ORDERS.values()) + " |"]
     lines.append("|---|" + "---|" * len(ORDERS))
     for _group, _language, asked in groups(found):

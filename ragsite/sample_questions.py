@@ -20,7 +20,7 @@ from documents.parsing.registry import detect_media_type
 from documents.parsing.runner import parse_file
 from inference.conf import get_embedder
 from qa.configuration import pipeline_config
-from qa.evaluation import ranked_again
+from qa.evaluation import PATIENCE_S, ranked_again
 from qa.first_sources import NONE, AskedQuestion, FirstSource, FirstSources
 from qa.ranking import rank, sources_of
 from qa.recall import PostgresRetriever
@@ -129,7 +129,12 @@ def ask_all(
     """
     reranker, profile = reranker_for(base)
     embedder = get_embedder()
-    config = replace(pipeline_config([base], profile), weights=PRESETS["balanced"], rerank=True)
+    config = replace(
+        pipeline_config([base], profile),
+        weights=PRESETS["balanced"],
+        rerank=True,
+        rerank_time_limit_s=PATIENCE_S,
+    )
     retriever = PostgresRetriever(viewer, [base], embedder)
     names, today = names_of(viewer, base), timezone.localdate()
 
@@ -151,11 +156,8 @@ def ask_all(
             "relevance_only": source(_first(relevance_only)),
             "balanced": source(_first(balanced)),
         }
-        asked.append(
-            AskedQuestion(
-                question.group, question.text, question.language, balanced.reranked, first
-            )
-        )
+        reason = next((each for each in balanced.reasons if each.startswith("rerank_")), "")
+        asked.append(AskedQuestion(question.group, question.text, question.language, reason, first))
     report(f"{len(asked)} questions asked")
     card = reranker.card if reranker is not None else None
     recipe = embedder.recipe if embedder is not None else None

@@ -85,7 +85,7 @@ def test_the_first_source_of_each_order_is_noted_with_its_kind(folder: Path) -> 
     assert {source.kind for source in technical.first.values()} == {"technical"}
     assert lay.first["balanced"].document == "lay-2.html"
     assert lay.first["balanced"].kind == "lay"
-    assert lay.reranked
+    assert lay.reason == ""
 
 
 def test_without_anything_above_the_floor_there_is_no_first_source(folder: Path) -> None:

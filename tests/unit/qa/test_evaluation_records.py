@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def test_what_was_kept_is_read_again(tmp_path: Path) -> None:
-    figures = measured_set("health", reranked=(0.7, 0.9))
+    figures = replace(measured_set("health", reranked=(0.7, 0.9)), over_time=3)
     write_record(tmp_path / "new", figures)
     assert read_record(tmp_path / "new", "health") == figures
 

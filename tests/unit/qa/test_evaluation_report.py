@@ -59,9 +59,17 @@ def test_each_first_stage_has_its_difference_with_an_interval_for_the_mean_too()
     report = markdown_report(sets, command="run")
     worth = section(report, "What rerank is worth")
     cells = row(worth, "| a |").split(" | ")[1:]
-    assert [cell.split()[0] for cell in cells] == ["+0.2000", "+0.1000", "+0.1000", "+0.4000"]
+    by_stage = ["+0.1000", "+0.4000", "+0.2000"]
+    assert [cell.split()[0] for cell in cells] == [*by_stage, "+0.1000", "+0.1000"]
     assert "**+0.2000 [+0.2000, +0.2000]**" in row(worth, "mean of 2 English sets")
     assert "a ratio of 0.333 [0.333, 0.333]" in worth
+
+
+def test_a_stage_that_did_not_run_leaves_its_cells_empty() -> None:
+    sets = [measured_set(name, "zh", reranked=(0.8, 0.8)) for name in "ab"]
+    worth = section(markdown_report(sets, command="run"), "What rerank is worth")
+    assert row(worth, "| a |").startswith("| a |  | +0.2500 ")
+    assert row(worth, "mean of 2 Chinese sets").startswith("| **mean of 2 Chinese sets** |  | **+")
 
 
 def test_the_preset_to_choose_stands_beside_each_set_with_its_reason() -> None:
@@ -91,7 +99,7 @@ def test_figures_to_reach_are_told_where_they_can_be() -> None:
 
 
 def test_a_set_has_all_its_stages_and_what_was_not_reranked() -> None:
-    figures = replace(measured_set(dense=(0.9, 0.5)), reranked_questions=1)
+    figures = replace(measured_set(dense=(0.9, 0.5)), reranked_questions=1, over_time=1)
     text = section(markdown_report([figures], command="run"), "health")
     assert [line.split(" | ")[0] for line in text.splitlines() if line.startswith("| ")] == [
         "| stage",
@@ -105,13 +113,13 @@ def test_a_set_has_all_its_stages_and_what_was_not_reranked() -> None:
     ]
     assert "against dense, the best first stage" in text
     assert "Not reranked, hence in fused order: 1 of 2 questions." in text
+    assert "not in the product: 1 of 2 questions." in text
 
 
 def test_the_sample_questions_stand_before_the_sets_and_among_the_figures_to_reach() -> None:
     source = FirstSource("lay-a.md", "lay")
     asked = [
-        AskedQuestion("health", f"q{n}", "en", True, dict.fromkeys(ORDERS, source))
-        for n in range(12)
+        AskedQuestion("health", f"q{n}", "en", "", dict.fromkeys(ORDERS, source)) for n in range(12)
     ]
     counted = FirstSources("samples", 72, {}, asked)
     report = markdown_report([measured_set()], command="run", counted=[counted])

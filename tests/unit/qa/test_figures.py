@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -43,6 +44,12 @@ def test_the_table_prints_stages_in_order_and_what_was_not_reranked() -> None:
     assert "+0.0500 [-0.0100, +0.1100]" in lines[4]
     assert "rerank 550.0" in lines[5]
     assert lines[6] == "not reranked: 2 of 100 questions"
+
+
+def test_what_the_product_would_not_have_waited_for_is_counted() -> None:
+    assert "over the time limit" not in text_table(figures())
+    slow = text_table(replace(figures(), over_time=4)).splitlines()
+    assert slow[-1] == "over the time limit: 4 of 100 questions"
 
 
 def test_a_loss_is_shown_with_its_sign() -> None:

@@ -36,7 +36,7 @@ def question(
         group,
         "how | can I sleep?",
         language,
-        True,
+        "",
         {order: FirstSource("" if k == NONE else f"{k}.md", k) for order, k in kinds.items()},
     )
 
@@ -99,8 +99,9 @@ def test_the_section_has_a_row_for_each_order_and_each_question() -> None:
 
 
 def test_questions_that_were_not_reranked_are_told() -> None:
-    lines = counts_section(counted(question(), replace(question(), reranked=False)))
-    assert "Not reranked, hence in fused order: 1 of 2 questions." in lines
+    unread = replace(question(), reason="rerank_language")
+    lines = counts_section(counted(question(), unread, unread))
+    assert "Not reranked, of 3 questions: 2 (`rerank_language`)." in lines
 
 
 def test_what_was_written_is_read_again(tmp_path: Path) -> None:
