@@ -12,8 +12,8 @@ from documents import access
 from documents.models import Document, KnowledgeBase, Membership
 
 if TYPE_CHECKING:
-    from django.http import HttpResponse
     from django.test import Client
+    from django.test.client import _MonkeyPatchedWSGIResponse as Response
     from pytest_django import DjangoAssertNumQueries
 
     from accounts.models import User
@@ -180,7 +180,7 @@ def test_the_list_asks_the_database_no_more_for_many_than_for_one(
 
 
 class TestPresets:
-    def post(self, client: Client, base: KnowledgeBase, **sent: str) -> HttpResponse:
+    def post(self, client: Client, base: KnowledgeBase, **sent: str) -> Response:
         return client.post(f"/knowledge-bases/{base.slug}/edit/", {**FORM, **sent})
 
     @pytest.fixture(autouse=True)

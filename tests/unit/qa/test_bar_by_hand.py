@@ -58,7 +58,7 @@ days = st.none() | st.dates(date(2000, 1, 1), date(2027, 1, 1))
 
 def relevance_by_hand(stored: dict[str, Any]) -> float:
     terms = (stored["weights"][name] * stored["signals"][name] for name in stored["weights"])
-    return 1 / (1 + math.exp(-(stored["bias"] + stored["prior_shift"] + sum(terms))))
+    return float(1 / (1 + math.exp(-(stored["bias"] + stored["prior_shift"] + sum(terms)))))
 
 
 def completeness_by_hand(stored: dict[str, Any]) -> float:
@@ -67,13 +67,14 @@ def completeness_by_hand(stored: dict[str, Any]) -> float:
     share = stored["rule"] == "idf_share"
     parts = [(term["idf"] if share else 1.0, term["credit"]) for term in stored["terms"]]
     parts += [(aspect["weight"], float(aspect["covered"])) for aspect in stored["aspects"]]
-    return sum(weight * credit for weight, credit in parts) / sum(weight for weight, _ in parts)
+    earned = sum(weight * credit for weight, credit in parts)
+    return float(earned / sum(weight for weight, _ in parts))
 
 
 def readability_by_hand(stored: dict[str, Any]) -> float:
     if "unfamiliar_share" in stored:
         score = 64 - 95 * stored["unfamiliar_share"] - 0.69 * stored["words_per_sentence"]
-        return min(1.0, max(0.0, score / 64))
+        return float(min(1.0, max(0.0, score / 64)))
     if "characters_per_clause" in stored:
         scales = (
             (0.35, (60 - stored["characters_per_sentence"]) / 48),
@@ -81,7 +82,7 @@ def readability_by_hand(stored: dict[str, Any]) -> float:
             (0.15, (0.08 - stored["rare_character_share"]) / 0.08),
             (0.15, (0.3 - stored["latin_share"]) / 0.3),
         )
-        return sum(weight * min(1.0, max(0.0, scale)) for weight, scale in scales)
+        return float(sum(weight * min(1.0, max(0.0, scale)) for weight, scale in scales))
     return 0.5
 
 
