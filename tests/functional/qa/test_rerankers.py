@@ -229,6 +229,7 @@ def test_the_time_outs_of_another_knowledge_base_are_not_shown_here(
     ("reason", "said"),
     [
         ("rerank_unavailable", "could not be used"),
+        ("rerank_busy", "too many others waited"),
         ("rerank_rate_limited", "too many requests"),
         ("rerank_refused", "check its key, model and address"),
         ("rerank_invalid", "gave unusable results"),
@@ -301,6 +302,7 @@ def test_an_administrator_adds_a_server_and_reads_what_the_trial_said(
     with rerank_api("vllm", wants_key=True) as api:
         with run_tasks():
             sent = filled(url=api.url, key_variable="OUR_API_KEY", wants_default="on")
+            sent["time_limit_ms"] = 60_000
             response = client.post(f"{ADMIN}/add/", sent, follow=True)
             assert "The trial waits for a worker" in response.content.decode()
             assert api.requests == []

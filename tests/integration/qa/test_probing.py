@@ -43,7 +43,7 @@ def row(api: RerankApi, monkeypatch: pytest.MonkeyPatch) -> RerankerProfile:
         dialect="tei",
         url=api.url,
         key_variable="TEI_API_KEY",
-        time_limit_ms=2_000,
+        time_limit_ms=60_000,
         wants_default=True,
         probe_wanted_at=timezone.now(),
     )
@@ -144,7 +144,7 @@ def test_the_one_that_runs_anywhere_stays_the_default_with_a_poor_trial(
     [
         ([status(401)], "model_key_refused"),
         ([status(413)], "model_refused"),
-        ([status(429, Retry_After="60")], "model_rate_limited"),
+        ([status(429, Retry_After="3600")], "model_rate_limited"),
         ([status(200, {"data": []})], "invalid_model_response"),
     ],
 )

@@ -195,7 +195,7 @@ def test_saving_a_row_has_it_tried_in_a_worker_and_then_made_the_default(
     ensure_profiles()
     with rerank_api("vllm") as api:
         with run_tasks():
-            row = made(admin, url=api.url, wants_default=True)
+            row = made(admin, url=api.url, time_limit_ms=60_000, wants_default=True)
             assert api.requests == []
             assert row.probe == {}
             assert default() == "fake"
@@ -207,7 +207,7 @@ def test_saving_a_row_has_it_tried_in_a_worker_and_then_made_the_default(
 def test_a_change_of_what_is_run_asks_for_another_trial(admin: User, run_tasks: RunTasks) -> None:
     with rerank_api("vllm") as api, rerank_api("vllm") as other:
         with run_tasks():
-            row = made(admin, url=api.url)
+            row = made(admin, url=api.url, time_limit_ms=60_000)
         with run_tasks():
             row = reranker_settings.update_profile(
                 actor=admin, profile=row, changes={"url": other.url}
@@ -221,7 +221,7 @@ def test_a_change_of_what_is_run_asks_for_another_trial(admin: User, run_tasks: 
 def test_a_change_of_the_price_asks_for_none(admin: User, run_tasks: RunTasks) -> None:
     with rerank_api("vllm") as api:
         with run_tasks():
-            row = made(admin, url=api.url)
+            row = made(admin, url=api.url, time_limit_ms=60_000)
         before = len(api.requests)
         with run_tasks():
             row = reranker_settings.update_profile(
@@ -235,7 +235,9 @@ def test_a_change_of_the_price_asks_for_none(admin: User, run_tasks: RunTasks) -
 def test_a_trial_can_be_asked_for_again(admin: User, run_tasks: RunTasks) -> None:
     row = made(admin)
     with rerank_api("vllm") as api:
-        RerankerProfile.objects.update(url=api.url, probe={"error": "model_unavailable"})
+        RerankerProfile.objects.update(
+            url=api.url, time_limit_ms=60_000, probe={"error": "model_unavailable"}
+        )
         with run_tasks():
             reranker_settings.request_trial(actor=admin, profile=row)
         row.refresh_from_db()

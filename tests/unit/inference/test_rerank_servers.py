@@ -47,7 +47,7 @@ PASSAGES = [
     "how can i sleep better",
     "better fruit",
 ]
-ENOUGH_S = 10.0
+ENOUGH_S = 60.0
 ALL = sorted(DIALECTS)
 WITH_RESULTS = [name for name in ALL if name != "tei"]
 
@@ -297,7 +297,7 @@ def test_the_time_limit_is_one_for_all_requests_of_a_question(start: Started) ->
     api, server = start("tei", documents_per_request=1)
     api.misfortunes = [changed(lambda body: body), hangs]
     with pytest.raises(ModelTimeout):
-        ask(server, time_limit_s=0.5)
+        ask(server, time_limit_s=2.0)
     assert len(api.requests) == 2
 
 
