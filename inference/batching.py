@@ -21,3 +21,28 @@ def batches_by_length(lengths: Sequence[int], token_budget: int) -> list[list[in
         else:
             batches.append([position])
     return batches
+
+
+def even_batches(lengths: Sequence[int], token_budget: int, lanes: int) -> list[list[int]]:
+    """Positions of ``lengths`` in batches of about equal sums, for batches without padding.
+
+    Every position comes exactly once, and no batch is empty. A batch's sum stays within
+    ``token_budget`` unless a single item alone is longer. Batches come in multiples of ``lanes``
+    as far as there are items, so that all lanes are done at about the same time.
+    """
+    order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
+    rounds = max(1, -(-sum(lengths) // (token_budget * lanes)))
+    while True:
+        batches: list[list[int]] = [[] for _ in range(min(rounds * lanes, len(lengths)))]
+        sums = [0] * len(batches)
+        for position in order:
+            smallest = min(range(len(batches)), key=lambda b: (sums[b], len(batches[b])))
+            batches[smallest].append(position)
+            sums[smallest] += lengths[position]
+        fits = all(
+            total <= token_budget or len(batch) == 1
+            for total, batch in zip(sums, batches, strict=True)
+        )
+        if fits or len(batches) == len(lengths):
+            return batches
+        rounds += 1

