@@ -43,6 +43,9 @@ REASONS: Mapping[str, _StrPromise] = {
     "rerank_language": gettext_lazy("Not reranked: the reranker does not cover this language."),
     "rerank_unavailable": gettext_lazy("Not reranked: the reranker could not be used."),
     "rerank_timeout": gettext_lazy("Not reranked: the reranker exceeded its time limit."),
+    "rerank_busy": gettext_lazy(
+        "Not reranked: too many questions waited for the reranker at that moment."
+    ),
     "rerank_invalid": gettext_lazy("Not reranked: the reranker gave an unusable result."),
     "rerank_rate_limited": gettext_lazy(
         "Not reranked: the rerank service has had too many requests."

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from inference.coverage import can_read
 from inference.errors import (
     InvalidModelResponse,
+    ModelBusy,
     ModelError,
     ModelKeyMissing,
     ModelRateLimited,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 TRIED: frozenset[Reason] = frozenset(
     {
         "rerank_timeout",
+        "rerank_busy",
         "rerank_unavailable",
         "rerank_invalid",
         "rerank_rate_limited",
@@ -159,6 +161,8 @@ def _rerank(
         values = reranker.score(question, texts, time_limit_s=config.rerank_time_limit_s)
     except ModelTimeout:
         return _Scores(None, "rerank_timeout")
+    except ModelBusy:
+        return _Scores(None, "rerank_busy")
     except InvalidModelResponse:
         return _Scores(None, "rerank_invalid")
     except ModelRateLimited:

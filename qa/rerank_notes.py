@@ -35,6 +35,11 @@ FAILING: Mapping[str, _StrPromise] = {
         " seconds. Choose a faster reranker or fewer candidates in the settings, or ask an"
         " administrator to raise its time limit."
     ),
+    "rerank_busy": gettext_lazy(
+        "The last three questions went without rerank: too many others waited for “%(name)s”."
+        " Choose a faster reranker or fewer candidates in the settings, or ask an administrator"
+        " for more workers or a faster machine."
+    ),
     "rerank_unavailable": gettext_lazy(
         "The last three questions went without rerank: “%(name)s” could not be used. Ask an"
         " administrator to look at its server or files, or choose another reranker in the settings."

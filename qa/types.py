@@ -22,6 +22,7 @@ Reason = Literal[
     "rerank_language",
     "rerank_unavailable",
     "rerank_timeout",
+    "rerank_busy",
     "rerank_invalid",
     "rerank_rate_limited",
     "rerank_refused",

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from inference.errors import (
     InvalidModelResponse,
+    ModelBusy,
     ModelError,
     ModelKeyMissing,
     ModelKeyRefused,
@@ -179,6 +180,7 @@ class TestNotReranked:
         ("error", "reason"),
         [
             (ModelTimeout(), "rerank_timeout"),
+            (ModelBusy(), "rerank_busy"),
             (ModelUnavailable(), "rerank_unavailable"),
             (InvalidModelResponse(), "rerank_invalid"),
             (ModelRateLimited(), "rerank_rate_limited"),
