@@ -11,11 +11,12 @@ from sentence_transformers.base.modules import InputModule
 from inference.bundled import (
     WEIGHTS,
     load_bundled,
-    load_network,
     load_tokenizer,
+    load_weights,
     read_config,
 )
 from inference.local import pair_model
+from training.pair_scorer import PairScorer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -66,9 +67,11 @@ def cross_encoder(network: Any, tokenizer: Any, max_length: int) -> CrossEncoder
 def bundled_encoder() -> tuple[CrossEncoder, PairModel[Any]]:
     """The shipped weights twice: as a ``CrossEncoder`` in fp32, and as the product runs them."""
     config = read_config(WEIGHTS)
-    network, tokenizer = load_network(WEIGHTS, config), load_tokenizer(config)
+    shape, state = load_weights(WEIGHTS, config)
+    network = PairScorer(shape)
+    network.load_state_dict(state)
     return (
-        cross_encoder(network, tokenizer, config.max_length),
+        cross_encoder(network, load_tokenizer(config), config.max_length),
         load_bundled(WEIGHTS, config, config.max_length),
     )
 

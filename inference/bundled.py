@@ -10,25 +10,32 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inference.base_model import base_model_path
 from inference.errors import ModelUnavailable
-from inference.local import LocalModel, LocalReranker, prepare, silence_libraries
+from inference.local import LocalReranker, best_place, best_type, silence_libraries
+from inference.pair_weights import base_state
+from inference.pairs import packed_pair_scorer
 from inference.ports import Calibration, RerankerCard
 from inference.quantisation import restore_rows
+from inference.vocabulary import with_characters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import numpy as np
     from numpy.typing import NDArray
+    from torch import Tensor
 
-WEIGHTS = Path(__file__).parent / "weights" / "reranker-mini-v1"
+    from inference.pair_weights import PairShape
+    from inference.pairs import PairModel
+
+WEIGHTS = Path(__file__).parent / "weights" / "reranker-mini-v2"
 SCALE_SUFFIX = ".row_scale"
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +44,10 @@ class BundledConfig:
 
     card: RerankerCard
     max_length: int
+    apart: int
+    """Layers that read question and passage apart (``PairShape``)."""
+    characters: str
+    """What the vocabulary is extended by, in the order of the rows."""
     base_sha256: str
     weights_sha256: str
 
@@ -60,6 +71,8 @@ def read_config(folder: Path) -> BundledConfig:
                 ),
             ),
             max_length=stored["max_length"],
+            apart=stored["apart"],
+            characters=stored["characters"],
             base_sha256=stored["sha256"]["base"],
             weights_sha256=stored["sha256"]["weights.safetensors"],
         )
@@ -86,17 +99,31 @@ def bundled_reranker(
     )
 
 
-def load_bundled(folder: Path, config: BundledConfig, max_length: int) -> LocalModel:
-    """Base model with the shipped tensors laid over it. ``ModelUnavailable`` if files differ."""
-    from sentence_transformers import CrossEncoder
+def load_bundled(folder: Path, config: BundledConfig, max_length: int) -> PairModel[Any]:
+    """The model as it runs here. ``ModelUnavailable`` if its files are not those it was made of."""
+    silence_libraries()
+    place = best_place()
+    shape, state = load_weights(folder, config)
+    tokenizer = load_tokenizer(config)
+    kind = best_type(place)
+    return packed_pair_scorer(shape, state, tokenizer, max_length, kind=kind, place=place)
 
+
+def load_weights(folder: Path, config: BundledConfig) -> tuple[PairShape, dict[str, Tensor]]:
+    """Sizes, and base model with the shipped tensors laid over it. Raises as ``load_bundled``."""
     base = base_model_path()
     require_hash(base / "model.safetensors", config.base_sha256)
     require_hash(folder / "weights.safetensors", config.weights_sha256)
-    silence_libraries()
-    network = CrossEncoder(str(base), num_labels=1, max_length=max_length, local_files_only=True)
-    overlay(network.model, read_tensors(folder / "weights.safetensors"))
-    return prepare(network)
+    shape, state = base_state(base)
+    shape = replace(shape, added=len(config.characters), apart=config.apart)
+    return shape, overlaid(state, read_tensors(folder / "weights.safetensors"), shape)
+
+
+def load_tokenizer(config: BundledConfig) -> Any:
+    """The base model's tokenizer, with the characters that the network knows beside its words."""
+    from transformers import AutoTokenizer
+
+    return with_characters(AutoTokenizer.from_pretrained(str(base_model_path())), config.characters)
 
 
 def sha256_of(path: Path) -> str:
@@ -125,20 +152,23 @@ def read_tensors(path: Path) -> dict[str, NDArray[np.float32]]:
     }
 
 
-def overlay(network: Any, tensors: Mapping[str, NDArray[np.float32]]) -> None:
-    """Put the tensors in place. Only word embeddings may keep the base model's values."""
+def overlaid(
+    base: Mapping[str, Tensor], tensors: Mapping[str, NDArray[np.float32]], shape: PairShape
+) -> dict[str, Tensor]:
+    """The base model's tensors with ours in their place. Only its words may stay as they are.
+
+    ``ModelUnavailable`` when they do not make a whole network of this shape.
+    """
     import torch
 
-    target = network.state_dict()
-    kept = {name for name in target if name not in tensors}
-    foreign = {name for name in tensors if name not in target}
-    if foreign or any(not is_shared_with_base(name) for name in kept):
-        raise ModelUnavailable(f"the weights do not fit the base model: {sorted(kept | foreign)}")
-    network.load_state_dict(
-        {name: torch.from_numpy(value.copy()) for name, value in tensors.items()}, strict=False
-    )
+    expected = {*base, "added.weight", "scale", "head.weight", "head.bias"}
+    wrong = expected.symmetric_difference({*tensors, "words.weight"})
+    if wrong or len(tensors["added.weight"]) != max(1, shape.added):
+        raise ModelUnavailable(f"the weights do not fit the base model: {sorted(wrong)}")
+    ours = {name: torch.from_numpy(value.copy()) for name, value in tensors.items()}
+    return {**base, **ours}
 
 
 def is_shared_with_base(name: str) -> bool:
-    """True for the tensors that training leaves as they are, which are not shipped."""
-    return "word_embeddings" in name or name.endswith(("position_ids", "token_type_ids"))
+    """True for the one tensor that training leaves as it is, which is not shipped."""
+    return name == "words.weight"

@@ -11,28 +11,37 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from torch import Tensor, device, dtype, nn
+    from torch import Tensor, device, dtype
 
 Span = tuple[int, int]
 """First row of a text, and the row after its last."""
 
 
+class Affine(NamedTuple):
+    """A matrix ``(out, in)``, or the scale of a layer norm, with its bias."""
+
+    weight: Tensor
+    bias: Tensor
+
+
 @dataclass(frozen=True, slots=True)
 class LayerWeights:
-    """One layer's weights as they were trained. Matrices are ``(out, in)``."""
+    """One layer's weights as they were trained."""
 
-    attention: tuple[Tensor, Tensor]
-    """Query, key and value, one above the other, with their bias."""
-    attended: nn.Linear
-    attended_norm: nn.LayerNorm
-    widen: nn.Linear
-    narrow: nn.Linear
-    narrow_norm: nn.LayerNorm
+    attention: Affine
+    """Query, key and value, one above the other."""
+    attended: Affine
+    attended_norm: Affine
+    widen: Affine
+    narrow: Affine
+    narrow_norm: Affine
+    eps: float = 1e-12
+    """Of both norms."""
 
 
 @cache
@@ -106,8 +115,8 @@ class PackedLinear:
 
 
 class PackedNorm:
-    def __init__(self, norm: nn.LayerNorm, kind: dtype, place: device) -> None:
-        self._shape, self._eps = tuple(norm.normalized_shape), norm.eps
+    def __init__(self, norm: Affine, eps: float, kind: dtype, place: device) -> None:
+        self._shape, self._eps = tuple(norm.weight.shape), eps
         self._weight = norm.weight.detach().to(place, kind)
         self._bias = norm.bias.detach().to(place, kind)
 
@@ -138,8 +147,8 @@ class PackedLayer:
         self._attended = PackedLinear(weights.attended.weight, weights.attended.bias, kind, place)
         self._widen = PackedLinear(weights.widen.weight, weights.widen.bias, kind, place)
         self._narrow = PackedLinear(weights.narrow.weight, weights.narrow.bias, kind, place)
-        self._attended_norm = PackedNorm(weights.attended_norm, kind, place)
-        self._narrow_norm = PackedNorm(weights.narrow_norm, kind, place)
+        self._attended_norm = PackedNorm(weights.attended_norm, weights.eps, kind, place)
+        self._narrow_norm = PackedNorm(weights.narrow_norm, weights.eps, kind, place)
 
     def __call__(self, x: Tensor, spans: Sequence[Span], buffer: Tensor | None) -> Tensor:
         mixed, x = self._mixed(x, spans, buffer)

@@ -1,7 +1,13 @@
-"""The weights of all-MiniLM-L6-v2, which a pip package carries, as a ``PairScorer`` names them."""
+"""The weights of the bundled cross-encoder by name, and those of the base model it is laid over.
+
+The network that they belong to is written out in ``training/pair_scorer.py``, which says what each
+of them does; ``inference.pairs`` runs it.
+"""
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,7 +16,28 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-_PER_LAYER = {
+
+@dataclass(frozen=True, slots=True)
+class PairShape:
+    """The sizes of a network; those of all-MiniLM-L6-v2, unless said otherwise."""
+
+    words: int = 30_522
+    width: int = 384
+    heads: int = 12
+    inner: int = 1_536
+    layers: int = 6
+    positions: int = 512
+    added: int = 0
+    """Rows of characters that the base vocabulary lacks; their ids follow its own."""
+    apart: int = 0
+    """How many first layers read question and passage apart."""
+
+
+LAYER_NORM_EPS = 1e-12
+PARTS_OF_A_LAYER = ("attention", "attended", "attended_norm", "widen", "narrow", "narrow_norm")
+"""Each has a weight and a bias; ``attention`` is query, key and value, one above the other."""
+
+_THEIRS = {
     "attended": "attention.output.dense",
     "attended_norm": "attention.output.LayerNorm",
     "widen": "intermediate.dense",
@@ -19,13 +46,22 @@ _PER_LAYER = {
 }
 
 
-def base_state(folder: Path, layers: int) -> dict[str, Tensor]:
-    """The tensors of the base model under the names of ``PairScorer``; without its head.
+def base_state(folder: Path) -> tuple[PairShape, dict[str, Tensor]]:
+    """The base model's sizes, and its tensors as the cross-encoder names them; it has no head.
 
-    Raises ``OSError`` or ``KeyError`` when the folder does not hold that model.
+    Raises ``OSError``, ``ValueError`` or ``KeyError`` when the folder does not hold a BERT.
     """
     from safetensors.torch import load_file
 
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    shape = PairShape(
+        words=config["vocab_size"],
+        width=config["hidden_size"],
+        heads=config["num_attention_heads"],
+        inner=config["intermediate_size"],
+        layers=config["num_hidden_layers"],
+        positions=config["max_position_embeddings"],
+    )
     stored = load_file(folder / "model.safetensors")
     state = {
         "words.weight": stored["embeddings.word_embeddings.weight"],
@@ -35,9 +71,9 @@ def base_state(folder: Path, layers: int) -> dict[str, Tensor]:
         "norm.weight": stored["embeddings.LayerNorm.weight"],
         "norm.bias": stored["embeddings.LayerNorm.bias"],
     }
-    for number in range(layers):
+    for number in range(shape.layers):
         state |= _layer_state(stored, number)
-    return state
+    return shape, state
 
 
 def _layer_state(stored: Mapping[str, Tensor], number: int) -> dict[str, Tensor]:
@@ -48,6 +84,6 @@ def _layer_state(stored: Mapping[str, Tensor], number: int) -> dict[str, Tensor]
     for part in ("weight", "bias"):
         three = [stored[f"{theirs}attention.self.{n}.{part}"] for n in ("query", "key", "value")]
         state[f"{ours}attention.{part}"] = torch.cat(three)
-        for name, their_name in _PER_LAYER.items():
+        for name, their_name in _THEIRS.items():
             state[f"{ours}{name}.{part}"] = stored[f"{theirs}{their_name}.{part}"]
     return state

@@ -11,14 +11,16 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from inference.batching import batches_by_length, even_batches
-from inference.packed import LayerWeights, PackedEncoder, PackedNorm, one_thread_each
+from inference.packed import Affine, LayerWeights, PackedEncoder, PackedNorm, one_thread_each
+from inference.pair_weights import LAYER_NORM_EPS, PARTS_OF_A_LAYER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from torch import Tensor, device, dtype
 
     from inference.packed import Span
+    from inference.pair_weights import PairShape
 
 P = TypeVar("P")
 
@@ -225,32 +227,36 @@ class PackedPairs:
 
 
 def packed_pair_scorer(
-    network: Any, tokenizer: Any, max_length: int, *, kind: dtype, place: device
+    shape: PairShape,
+    state: Mapping[str, Tensor],
+    tokenizer: Any,
+    max_length: int,
+    *,
+    kind: dtype,
+    place: device,
 ) -> PackedPairs:
-    """The ``inference.pair_scorer.PairScorer``, its weights as they were trained (fp32)."""
+    """The bundled cross-encoder (``training/pair_scorer.py``) from its weights in fp32, by name."""
     import torch
     from torch.nn import functional
 
+    def affine(name: str) -> Affine:
+        return Affine(state[f"{name}.weight"], state[f"{name}.bias"])
+
     layers = [
         LayerWeights(
-            (layer.attention.weight, layer.attention.bias),
-            layer.attended,
-            layer.attended_norm,
-            layer.widen,
-            layer.narrow,
-            layer.narrow_norm,
+            *(affine(f"layers.{number}.{part}") for part in PARTS_OF_A_LAYER), eps=LAYER_NORM_EPS
         )
-        for layer in network.layers
+        for number in range(shape.layers)
     ]
-    shape = network.shape
-    words = torch.cat([network.words.weight, network.added.weight[: shape.added]])
+    words = torch.cat([state["words.weight"], state["added.weight"][: shape.added]])
     tables = Tables(
-        words.detach().to(place, kind),
-        network.positions.weight.detach().to(place, kind),
-        network.segment.detach().to(place, kind),
-        PackedNorm(network.norm, kind, place),
+        words.to(place, kind),
+        state["positions.weight"].to(place, kind),
+        state["segment"].to(place, kind),
+        PackedNorm(affine("norm"), LAYER_NORM_EPS, kind, place),
     )
-    head, scale = network.head.to(place, torch.float32), network.scale.detach().float().to(place)
+    head, scale = affine("head"), state["scale"].to(place, torch.float32)
+    weight, bias = (part.to(place, torch.float32) for part in head)
 
     def score(x: Tensor, spans: Sequence[Span], parts: Sequence[Span]) -> Tensor:
         del spans
@@ -258,7 +264,7 @@ def packed_pair_scorer(
         question, passage = means[0::2], means[1::2]
         agreement = functional.cosine_similarity(question, passage, dim=-1)
         features = torch.cat([question, passage, question * passage], dim=-1)
-        found: Tensor = scale * agreement + head(features).squeeze(-1)
+        found: Tensor = scale * agreement + (features @ weight.T + bias).squeeze(-1)
         return found
 
     return PackedPairs(
@@ -297,7 +303,7 @@ def packed_classifier(
         body.embeddings.word_embeddings.weight.detach().to(place, kind),
         body.embeddings.position_embeddings.weight.detach().to(place, kind)[offset:],
         body.embeddings.token_type_embeddings.weight.detach().to(place, kind),
-        PackedNorm(body.embeddings.LayerNorm, kind, place),
+        PackedNorm(_affine(body.embeddings.LayerNorm), body.embeddings.LayerNorm.eps, kind, place),
     )
     dense, out = dense.to(place, torch.float32), out.to(place, torch.float32)
 
@@ -326,13 +332,18 @@ def _weights_of(layer: Any) -> LayerWeights:
     attention = layer.attention.self
     three = (attention.query, attention.key, attention.value)
     return LayerWeights(
-        (torch.cat([part.weight for part in three]), torch.cat([part.bias for part in three])),
-        layer.attention.output.dense,
-        layer.attention.output.LayerNorm,
-        layer.intermediate.dense,
-        layer.output.dense,
-        layer.output.LayerNorm,
+        Affine(torch.cat([x.weight for x in three]), torch.cat([x.bias for x in three])),
+        _affine(layer.attention.output.dense),
+        _affine(layer.attention.output.LayerNorm),
+        _affine(layer.intermediate.dense),
+        _affine(layer.output.dense),
+        _affine(layer.output.LayerNorm),
+        layer.output.LayerNorm.eps,
     )
+
+
+def _affine(module: Any) -> Affine:
+    return Affine(module.weight.detach(), module.bias.detach())
 
 
 class TextPair(NamedTuple):

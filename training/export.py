@@ -23,10 +23,11 @@ from inference.bundled import (
     SCALE_SUFFIX,
     WEIGHTS,
     is_shared_with_base,
-    overlay,
+    overlaid,
     read_tensors,
     sha256_of,
 )
+from inference.pair_weights import base_state
 from inference.quantisation import quantise_rows
 from training.network import Runner, load_cross_encoder
 
@@ -92,7 +93,7 @@ def probe_scores(
     tensors: Mapping[str, NDArray[np.float32]], characters: Sequence[str], apart: int
 ) -> NDArray[np.float32]:
     network = load_cross_encoder(characters, None, apart).eval()
-    overlay(network, tensors)
+    network.load_state_dict(overlaid(base_state(base_model_path())[1], tensors, network.shape))
     questions, passages = zip(*PROBES, strict=True)
     scores: NDArray[np.float32] = Runner(network, characters).scores(questions, passages).numpy()
     return scores

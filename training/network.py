@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -9,9 +10,9 @@ from torch.nn import functional
 from transformers import AutoTokenizer
 
 from inference.base_model import base_model_path
-from inference.pair_scorer import PairScorer, PairShape
 from inference.pair_weights import base_state
 from inference.vocabulary import with_characters
+from training.pair_scorer import PairScorer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,7 +33,7 @@ def base_words() -> dict[str, int]:
 
 def base_rows() -> Tensor:
     """The base model's word embeddings."""
-    return base_state(base_model_path(), 0)["words.weight"]
+    return base_state(base_model_path())[1]["words.weight"]
 
 
 def load_cross_encoder(characters: Sequence[str], rows: Tensor | None, apart: int) -> PairScorer:
@@ -40,9 +41,8 @@ def load_cross_encoder(characters: Sequence[str], rows: Tensor | None, apart: in
 
     Rows left ``None`` are zeros, to be loaded from a checkpoint.
     """
-    shape = PairShape(added=len(characters), apart=apart)
-    network = PairScorer(shape)
-    state = base_state(base_model_path(), shape.layers)
+    shape, state = base_state(base_model_path())
+    network = PairScorer(replace(shape, added=len(characters), apart=apart))
     if rows is not None:
         state["added.weight"] = rows
     network.load_state_dict(state, strict=False)

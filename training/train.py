@@ -29,21 +29,32 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from training.pair_scorer import PairScorer
     from training.sampling import MinedSet, TrainingList
 
 logger = logging.getLogger(__name__)
 
-SHARES = {
-    "squad_train.en": 0.30,
-    "nq_qed_train.en": 0.16,
-    "medquad_train.en": 0.15,
-    "doc_headings.en": 0.06,
-    "cmrc_train.zh": 0.19,
-    "drcd_dev.zh": 0.08,
-    "doc_headings.zh": 0.04,
-    "csl_title_abstract.zh": 0.02,
+MIXES = {
+    "first": {
+        "squad_train.en": 0.30,
+        "nq_qed_train.en": 0.16,
+        "medquad_train.en": 0.15,
+        "doc_headings.en": 0.06,
+        "cmrc_train.zh": 0.19,
+        "drcd_dev.zh": 0.08,
+        "csl_title_abstract.zh": 0.02,
+    },
+    "chinese": {
+        "squad_train.en": 0.18,
+        "nq_qed_train.en": 0.12,
+        "medquad_train.en": 0.10,
+        "doc_headings.en": 0.06,
+        "cmrc_train.zh": 0.28,
+        "drcd_dev.zh": 0.15,
+        "doc_headings.zh": 0.11,
+    },
 }
-"""Of the lists, however large each set is. SelQA is only judged: other articles and questions."""
+"""Shares of the lists for each round, however large a set is. SelQA is only judged."""
 
 SOFT_SHARE, SOFT_SHARPNESS = 0.1, 12.0
 """How much of the target is spread over the list as the bi-encoder would, where it can read it."""
@@ -54,6 +65,7 @@ class Plan:
     """A run's whole configuration, stored with its checkpoints."""
 
     minutes: float
+    mix: str = "first"
     batch: int = 16
     learning_rate: float = 1e-4
     row_rate: float = 10.0
@@ -118,14 +130,15 @@ def new_characters(sets: Sequence[MinedSet]) -> tuple[list[str], Tensor]:
 
 
 class Trainer:
-    def __init__(self, mined: Path, output: Path, plan: Plan) -> None:
+    """One round. It begins with ``start``, a checkpoint of an earlier round, else with the base."""
+
+    def __init__(self, mined: Path, output: Path, plan: Plan, start: Path | None = None) -> None:
         torch.manual_seed(plan.seed)
         self.plan, self.output = plan, output
         output.mkdir(parents=True, exist_ok=True)
         sets = [read_mined(path) for path in sorted(mined.glob("*.jsonl.gz"))]
-        self.sampler = Sampler(sets, SHARES, plan.seed)
-        self.characters, rows = self._characters(sets)
-        self.network = load_cross_encoder(self.characters, rows, plan.apart)
+        self.sampler = Sampler(sets, MIXES[plan.mix], plan.seed)
+        self.characters, self.network = self._begin(sets, start)
         # The network that runs holds bf16 copies of the fp32 weights that are updated: steps as
         # small as these would be lost in bf16, and running in bf16 is three times as fast.
         self.runner = Runner(copy.deepcopy(self.network).to(torch.bfloat16), self.characters)
@@ -144,16 +157,20 @@ class Trainer:
         )
         self.step, self.elapsed, self.checkpoints = 0, 0.0, 0
 
-    def _characters(self, sets: Sequence[MinedSet]) -> tuple[list[str], Tensor]:
-        """The new characters, once for a run: a resumed one keeps its own."""
+    def _begin(self, sets: Sequence[MinedSet], start: Path | None) -> tuple[list[str], PairScorer]:
+        """The characters, once for a run (a resumed one keeps its own), and the first network."""
+        if start is not None:
+            stored = torch.load(start, weights_only=True)
+            characters: list[str] = stored["characters"]
+            network = load_cross_encoder(characters, None, stored["apart"])
+            network.load_state_dict(stored["network"])
+            return characters, network
         path = self.output / "characters.json"
         characters, rows = new_characters(sets)
-        if path.exists():
-            known: list[str] = json.loads(path.read_text(encoding="utf-8"))
-            if known != characters:
-                raise SystemExit(f"{path} is of other data: choose another output folder")
+        if path.exists() and json.loads(path.read_text(encoding="utf-8")) != characters:
+            raise SystemExit(f"{path} is of other data: choose another output folder")
         path.write_text(json.dumps(characters, ensure_ascii=False), encoding="utf-8")
-        return characters, rows
+        return characters, load_cross_encoder(characters, rows, self.plan.apart)
 
     def parameters(self) -> list[Tensor]:
         return [p for p in self.network.parameters() if p.requires_grad]
@@ -224,7 +241,7 @@ class Trainer:
         weights = {
             "network": self.network.state_dict(),
             "characters": self.characters,
-            "apart": self.plan.apart,
+            "apart": self.network.shape.apart,
         }
         torch.save(weights, self.output / f"step-{self.step:05d}.pt")
         record = {"step": self.step, "elapsed_s": round(self.elapsed), "ndcg@10": figures}
@@ -254,11 +271,15 @@ def main() -> None:
     parser.add_argument("mined", type=Path, help="what training.mining wrote")
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--start", type=Path, help="a checkpoint of an earlier round")
+    parser.add_argument("--mix", choices=sorted(MIXES), default="first")
+    parser.add_argument("--rate", type=float, default=1e-4)
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(arguments.threads)
-    trainer = Trainer(arguments.mined, arguments.output, Plan(minutes=arguments.minutes))
+    plan = Plan(arguments.minutes, mix=arguments.mix, learning_rate=arguments.rate)
+    trainer = Trainer(arguments.mined, arguments.output, plan, arguments.start)
     trainer.resume()
     trainer.run()
 

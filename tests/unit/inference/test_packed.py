@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from inference import packed
 from inference.errors import ModelTimeout
-from inference.pair_scorer import PairScorer, PairShape
-from inference.pairs import TokenPair, packed_classifier, packed_pair_scorer
+from inference.pair_weights import PairShape
+from inference.pairs import PackedPairs, TokenPair, packed_classifier, packed_pair_scorer
+from training.pair_scorer import PairScorer
 
 CPU = torch.device("cpu")
 WORDS = 40
@@ -92,11 +93,13 @@ def classifier(kind: str) -> Any:
     return network.eval()
 
 
+def packed_scorer(network: PairScorer, kind: torch.dtype = torch.float32) -> PackedPairs:
+    state = network.state_dict()
+    return packed_pair_scorer(network.shape, state, None, LONGEST, kind=kind, place=CPU)
+
+
 PLAIN = {apart: scorer(apart) for apart in (0, 2, 3)}
-PACKED = {
-    apart: packed_pair_scorer(network, None, LONGEST, kind=torch.float32, place=CPU)
-    for apart, network in PLAIN.items()
-}
+PACKED = {apart: packed_scorer(network) for apart, network in PLAIN.items()}
 
 
 @given(sizes=lengths, apart=st.sampled_from(sorted(PLAIN)))
@@ -146,7 +149,7 @@ def test_what_is_not_known_how_to_run_is_left_to_the_library() -> None:
 
 def test_bf16_is_close_to_fp32() -> None:
     pairs = pairs_of([(3, 9), (5, 12), (2, 1), (9, 15)])
-    rounded = packed_pair_scorer(scorer(2), None, LONGEST, kind=torch.bfloat16, place=CPU)
+    rounded = packed_scorer(scorer(2), torch.bfloat16)
     assert rounded.dtype == torch.bfloat16
     np.testing.assert_allclose(
         rounded.run(pairs, go_on), PACKED[2].run(pairs, go_on), atol=0.3, rtol=0.1
@@ -156,7 +159,7 @@ def test_bf16_is_close_to_fp32() -> None:
 def test_plain_linear_layers_take_the_place_of_fused_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     pairs = pairs_of([(3, 9), (5, 12), (2, 1)])
     monkeypatch.setattr(packed, "has_fused_linears", lambda kind: False)
-    plain = packed_pair_scorer(scorer(2), None, LONGEST, kind=torch.float32, place=CPU)
+    plain = packed_scorer(scorer(2))
     np.testing.assert_allclose(
         plain.run(pairs, go_on), PACKED[2].run(pairs, go_on), atol=2e-4, rtol=2e-4
     )

@@ -8,7 +8,6 @@ head over both means adds what the cosine cannot say.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -18,21 +17,7 @@ from torch.nn import functional
 if TYPE_CHECKING:
     from torch import Tensor
 
-
-@dataclass(frozen=True, slots=True)
-class PairShape:
-    """The sizes of a network; those of all-MiniLM-L6-v2, unless said otherwise."""
-
-    words: int = 30_522
-    width: int = 384
-    heads: int = 12
-    inner: int = 1_536
-    layers: int = 6
-    positions: int = 512
-    added: int = 0
-    """Rows of characters that the base vocabulary lacks; their ids follow its own."""
-    apart: int = 0
-    """How many first layers read question and passage apart."""
+    from inference.pair_weights import PairShape
 
 
 class PairLayer(nn.Module):

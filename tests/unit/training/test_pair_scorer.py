@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from inference.pair_scorer import PairScorer, PairShape
+from inference.pair_weights import PairShape
+from training.pair_scorer import PairScorer
 
 TINY = {"words": 40, "width": 24, "heads": 4, "inner": 32, "layers": 3, "positions": 32}
 
