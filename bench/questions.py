@@ -13,7 +13,6 @@ from inference.local import LocalEmbedder
 from qa.beir import read_test_set
 from qa.fusion import cap_per_document, reciprocal_rank_fusion
 from qa.metrics import ndcg_at_k
-from qa.recall import CHUNKS_PER_DOCUMENT
 from training.lexical import LexicalIndex
 from training.mining import cut
 
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
 
 LEG_LIMIT = 100
 CANDIDATES = 30
+PER_DOCUMENT = 4
+"""Chunks; ``qa.recall.CHUNKS_PER_DOCUMENT``, which cannot be imported without a database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def _of_set(folder: Path, count: int, seed: int, embedder: LocalEmbedder) -> lis
         if vectors is not None and question.key in readable:
             legs.insert(0, _top(vectors @ embedder.embed_query(question.text)))
         fused = [place for place, _ in reciprocal_rank_fusion(legs)]
-        chosen = cap_per_document(fused, documents.__getitem__, CHUNKS_PER_DOCUMENT)[:CANDIDATES]
+        chosen = cap_per_document(fused, documents.__getitem__, PER_DOCUMENT)[:CANDIDATES]
         found.append(
             Candidates(
                 source.name,

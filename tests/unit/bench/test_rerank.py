@@ -12,6 +12,7 @@ from bench import questions, rerank
 from bench.questions import Candidates, draw
 from inference.batching import even_batches
 from inference.pairs import TextPair
+from qa.recall import CHUNKS_PER_DOCUMENT
 
 RIGHT, WRONG = 5.0, 1.0
 
@@ -113,6 +114,10 @@ def test_the_page_says_what_was_measured_and_whether_it_suffices(
     assert page.count(": yes") == answers
     assert page.count("**no**") == 2 - answers
     assert "Sharing gains 1.05 times" in page
+
+
+def test_as_many_chunks_of_a_document_are_read_as_in_the_product() -> None:
+    assert questions.PER_DOCUMENT == CHUNKS_PER_DOCUMENT
 
 
 class WordEmbedder:
