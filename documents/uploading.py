@@ -76,7 +76,8 @@ def upload(*, actor: User, knowledge_base: KnowledgeBase, file: File[bytes]) -> 
 def upload_version(*, actor: User, document: Document, file: File[bytes]) -> UploadOutcome:
     """Take ``file`` as the next version of ``document``. The present one serves until it is ready.
 
-    The bytes of any document of the base are recognised, and errors raised, as in ``upload``.
+    The bytes of any document of the base are recognised, and errors raised, as in ``upload``; but
+    those of an earlier version of ``document`` are taken: that is how one goes back to it.
     """
     return _take(actor, document.knowledge_base, file, document)
 
@@ -119,7 +120,7 @@ def _take(
     with ExitStack() as undo:
         with transaction.atomic():
             _lock_bytes(base, checked.sha256)
-            same = _same_bytes(base, checked.sha256)
+            same = _same_bytes(base, checked.sha256, document)
             if same is not None:
                 return UploadOutcome(document=same.document, version=same, duplicate=True)
             if document is None:
@@ -187,15 +188,17 @@ def _lock_bytes(base: KnowledgeBase, sha256: str) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [key])
 
 
-def _same_bytes(base: KnowledgeBase, sha256: str) -> DocumentVersion | None:
-    return (
-        DocumentVersion.objects.filter(
-            knowledge_base=base, sha256=sha256, document__deleted_at=None
-        )
-        .select_related("document")
-        .order_by("pk")
-        .first()
+def _same_bytes(
+    base: KnowledgeBase, sha256: str, document: Document | None
+) -> DocumentVersion | None:
+    """The version that has these bytes; earlier ones of ``document`` do not count."""
+    same = DocumentVersion.objects.filter(
+        knowledge_base=base, sha256=sha256, document__deleted_at=None
     )
+    if document is not None:
+        newest = document.versions.aggregate(newest=Max("number"))["newest"] or 0
+        same = same.exclude(document=document, number__lt=newest)
+    return same.select_related("document").order_by("pk").first()
 
 
 def _store(

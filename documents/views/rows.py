@@ -49,11 +49,7 @@ class DocumentRow:
     @property
     def badge(self) -> str:
         """The colour of the state's badge."""
-        if self.version is None or self.version.state == State.PENDING:
-            return ""
-        return {State.READY: "ok", State.FAILED: "bad", State.CANCELLED: "warn"}.get(
-            State(self.version.state), "info"
-        )
+        return "" if self.version is None else badge_of(self.version)
 
     @property
     def elapsed(self) -> str:
@@ -63,6 +59,15 @@ class DocumentRow:
         end = self.version.finished_at or timezone.now()
         seconds = max(0, int((end - self.version.started_at).total_seconds()))
         return f"{seconds // 60}:{seconds % 60:02}"
+
+
+def badge_of(version: DocumentVersion) -> str:
+    """The colour of a badge that names the version's state."""
+    if version.state == State.PENDING:
+        return ""
+    return {State.READY: "ok", State.FAILED: "bad", State.CANCELLED: "warn"}.get(
+        State(version.state), "info"
+    )
 
 
 def with_newest(documents: DocumentQuerySet) -> DocumentQuerySet:
