@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from accounts.audit import record
 from documents import tasks
+from documents.generations import lock_index
 from documents.models import Chunk, ChunkCuration, Document
 from documents.queueing import enqueue_on_commit
 
@@ -90,7 +91,10 @@ def set_visibility_groups(*, actor: User, document: Document, groups: Collection
 
 
 def update_document(*, actor: User, document: Document, changes: Mapping[str, Any]) -> Document:
-    """Set fields of ``EDITABLE``. Raises ``ValidationError``; then nothing is changed."""
+    """Set fields of ``EDITABLE``. Raises ``ValidationError``; then nothing is changed.
+
+    After a change of the title a worker weighs and embeds the passages anew.
+    """
     unknown = set(changes) - set(EDITABLE)
     if unknown:
         message = f"{sorted(unknown)} are not fields that a form may set."
@@ -113,6 +117,10 @@ def update_document(*, actor: User, document: Document, changes: Mapping[str, An
             locked.full_clean(exclude=["knowledge_base", "current_version", "created_by"])
             locked.save(update_fields=sorted(changed))
             record(actor, "document.update", locked, changed=changed)
+        if "title" in changed:
+            # It is searched with every passage; the marks stand until a worker has been there.
+            Chunk.objects.filter(document=locked).update(is_stale=True)
+            enqueue_on_commit(tasks.reindex_stale, locked.pk)
     return locked
 
 
@@ -181,7 +189,12 @@ def set_chunk_enabled(*, actor: User, chunk: Chunk, enabled: bool) -> bool:
 
 
 def _locked(chunk: Chunk) -> Chunk | None:
-    """The row as it is now. Without the large columns: they are not ours to write back."""
+    """The row as it is now. Without the large columns: they are not ours to write back.
+
+    Holds the index too: passages that are being replaced while something is said of them would go
+    with what was said.
+    """
+    lock_index(chunk.knowledge_base_id)
     return (
         Chunk.objects.select_for_update(no_key=True)
         .defer("term_weights", "term_frequencies", "term_vector", "lines")

@@ -10,6 +10,7 @@ import logging
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from documents.chunking import chunk
 from documents.claims import Claim, ClaimLost, Stage
 from documents.corpora import index_passages
 from documents.dates import FoundDates, find_dates, settled_dates
+from documents.embedding import BATCH
 from documents.fingerprints import IndexAction, plan_indexing
 from documents.generations import (
     active_generation,
@@ -42,23 +44,24 @@ from documents.storing import (
     store,
     store_terms,
     store_vector,
+    times_of,
     vectors_of,
 )
 from inference.conf import get_embedder
 from inference.errors import InvalidModelResponse, ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from documents.models import ChunkCuration, IndexGeneration
+    from documents.models import IndexGeneration
     from documents.types import ParsedDocument
     from inference.ports import Embedder
 
-__all__ = ["index_document", "index_passages", "reindex_chunk", "stale_chunks"]
+__all__ = ["index_document", "index_passages", "reindex_chunk", "reindex_stale", "stale_chunks"]
 
 logger = logging.getLogger(__name__)
 
@@ -110,20 +113,41 @@ def reindex_chunk(chunk_id: int) -> None:
 
     Raises ``ModelError``; its terms are up to date then, and its vector is the old one.
     """
-    stored = (
+    _reindex([chunk_id])
+
+
+def reindex_stale(document_id: int) -> None:
+    """The same for all passages of a document whose text or title has changed since."""
+    stale = Chunk.objects.filter(document=document_id, is_stale=True).order_by("pk")
+    chunk_ids = list(stale.values_list("pk", flat=True))
+    for start in range(0, len(chunk_ids), BATCH):
+        _reindex(chunk_ids[start : start + BATCH])
+
+
+def _reindex(chunk_ids: Sequence[int]) -> None:
+    chunks = (
         Chunk.objects.select_related("document", "generation")
         .defer("term_weights", "term_frequencies", "term_vector", "lines")
-        .filter(pk=chunk_id)
-        .first()
+        .filter(pk__in=chunk_ids)
+        .order_by("generation", "pk")
     )
-    if stored is None:
-        return
-    passage = passage_of_chunk(stored)
-    if store_terms(stored, passage):
-        embedder = embedder_of(stored.generation, get_embedder())
-        (vector,) = vectors_of(embedder, [passage])
-        store_vector(stored, vector)
-        Chunk.objects.filter(pk=chunk_id, text=stored.text).update(is_stale=False)
+    configured = get_embedder()
+    for generation, group in groupby(chunks, key=lambda each: each.generation):
+        measured = [(each, passage_of_chunk(each)) for each in group]
+        current = [(each, passage) for each, passage in measured if store_terms(each, passage)]
+        vectors = vectors_of(
+            embedder_of(generation, configured), [passage for _chunk, passage in current]
+        )
+        for (each, _passage), vector in zip(current, vectors, strict=True):
+            store_vector(each, vector)
+            _settle(each)
+
+
+def _settle(done: Chunk) -> None:
+    """The passage is up to date, unless its text or its document's title changed meanwhile."""
+    same = Chunk.objects.filter(pk=done.pk, text=done.text, document__title=done.document.title)
+    if not same.update(is_stale=False):
+        Chunk.objects.filter(pk=done.pk).update(is_stale=True)
 
 
 def stale_chunks() -> list[int]:
@@ -206,11 +230,7 @@ def _prepare(
     claims.begin(held, Stage.EMBED, total=len(passages))
     vectors = vectors_of(embedder, passages, on_progress=lambda done: claims.progress(held, done))
     dates = find_dates(found, version.filename)
-    return _Prepared(found, title, dates, passages, vectors, expected, _times(curations))
-
-
-def _times(curations: Mapping[str, ChunkCuration]) -> dict[str, datetime]:
-    return {text_sha256: curation.updated_at for text_sha256, curation in curations.items()}
+    return _Prepared(found, title, dates, passages, vectors, expected, times_of(curations))
 
 
 def _title(version: DocumentVersion, found: ParsedDocument) -> str:
@@ -247,7 +267,11 @@ def _swap(
         if document.current_version and document.current_version.number > version.number:
             claims.cancel(held, "superseded")
             return True
-        if _times(curations_of(document.pk)) != prepared.curated:
+        if document.title != version.document.title:
+            # The title is part of what is searched: the passages are made anew under it.
+            version.document = document
+            return False
+        if times_of(curations_of(document.pk)) != prepared.curated:
             return False
         # Fenced before anything is written; a lost claim rolls all of it back.
         claims.finish(held, **_findings(prepared))
@@ -289,8 +313,7 @@ def _findings(prepared: _Prepared) -> dict[str, object]:
 def _update_document(document: Document, version: DocumentVersion, prepared: _Prepared) -> None:
     previous = document.current_version
     document.current_version = version
-    if document.title == version.document.title:
-        document.title = prepared.title
+    document.title = prepared.title
     document.effective_date, document.expires_at = settled_dates(
         FoundDates(document.effective_date, document.expires_at),
         FoundDates.of(previous.metadata.get("dates") if previous else None),

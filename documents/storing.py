@@ -31,6 +31,7 @@ from inference.formatting import format_passage
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
 
     import numpy as np
     from numpy.typing import NDArray
@@ -112,6 +113,11 @@ def curations_of(document_id: int) -> dict[str, ChunkCuration]:
         curation.text_sha256: curation
         for curation in ChunkCuration.objects.filter(document_id=document_id)
     }
+
+
+def times_of(curations: Mapping[str, ChunkCuration]) -> dict[str, datetime]:
+    """When curators last spoke of each passage: equal times mean that nothing was said since."""
+    return {text_sha256: curation.updated_at for text_sha256, curation in curations.items()}
 
 
 def passages_of(

@@ -32,6 +32,11 @@ def reindex_chunk(chunk_id: int) -> None:
     indexing.reindex_chunk(chunk_id)
 
 
+@shared_task(acks_late=True, soft_time_limit=3000, time_limit=3300, **_RETRY)
+def reindex_stale(document_id: int) -> None:
+    indexing.reindex_stale(document_id)
+
+
 @shared_task(acks_late=True, soft_time_limit=900, time_limit=930)
 def rebuild_statistics(generation_id: int) -> None:
     lexicon.rebuild_statistics(generation_id)

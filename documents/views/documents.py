@@ -152,6 +152,7 @@ def document(request: AuthenticatedRequest, pk: int) -> HttpResponse:
             chunks.defer("term_weights", "term_frequencies", "term_vector", "lines"),
             PASSAGES_PER_PAGE,
         ).get_page(request.GET.get("page"))
+        context["stale"] = chunks.filter(is_stale=True).count()
     status = status_of(request, form) if form is not None else 200
     return render(request, "documents/document.html", context, status=status)
 

@@ -9,7 +9,7 @@ import pytest
 from django.core.cache import cache
 
 from accounts.models import AuditEvent
-from documents import curating
+from documents import curating, indexing
 from documents.models import Chunk, Document, DocumentVersion, KnowledgeBase, Membership
 from ragsite import health
 from tests.functional.documents.conftest import file_of
@@ -266,6 +266,18 @@ def test_dates_are_changed_on_the_page_with_a_record_and_without_indexing_again(
     assert recorded.actor == alice
     assert recorded.data["changed"]["expires_at"] == [None, "2021-12-31"]
     assert list(document.versions.values_list("pk", "state", "attempt")) == versions
+
+
+def test_a_changed_title_says_that_the_passages_wait_to_be_searched_under_it(
+    client: Client, alice: User, document: Document
+) -> None:
+    client.force_login(alice)
+    path = f"/documents/{document.pk}/"
+    assert "to be searched anew" not in text(client, path)
+    page = client.post(path, {"title": "Nightcaps"}, follow=True).content.decode()
+    assert "to be searched anew" in page
+    indexing.reindex_stale(document.pk)
+    assert "to be searched anew" not in text(client, path)
 
 
 def test_what_replaces_a_document_is_named_to_those_who_may_open_it(

@@ -7,7 +7,7 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from documents import rebuilding
+from documents import curating, rebuilding
 from documents.generations import active_generation, is_current
 from documents.indexing import index_document
 from documents.models import (
@@ -17,6 +17,7 @@ from documents.models import (
     DocumentVersion,
     IndexGeneration,
     KnowledgeBase,
+    ParsedText,
     TermStatistic,
 )
 from documents.rebuilding import rebuild_index
@@ -46,6 +47,11 @@ class FailingEmbedder(SmallEmbedder):
 @pytest.fixture
 def use_embedder(monkeypatch: pytest.MonkeyPatch) -> Callable[[object], None]:
     return lambda embedder: monkeypatch.setattr(rebuilding, "get_embedder", lambda: embedder)
+
+
+def active_base(base: KnowledgeBase) -> KnowledgeBase:
+    base.refresh_from_db()
+    return base
 
 
 def active(base: KnowledgeBase) -> IndexGeneration:
@@ -171,6 +177,64 @@ def test_documents_indexed_before_a_rebuild_need_no_work_after_it(
     DocumentVersion.objects.update(state=DocumentVersion.State.PENDING)
     assert index_document(version.pk) is None
     assert list(version.chunks.values_list("pk", flat=True)) == before
+
+
+# ---- what curators say meanwhile -----------------------------------------------------------------
+def edit(actor: User, version: DocumentVersion, text: str) -> None:
+    chunk = Chunk.objects.visible_to(actor).get(version=version)
+    assert curating.edit_chunk(actor=actor, chunk=chunk, text=text)
+
+
+def test_an_edit_while_the_index_is_rebuilt_is_in_the_new_one(
+    knowledge_base: KnowledgeBase, indexed: MakeVersion, alice: User
+) -> None:
+    tea, milk = indexed("Tea is fine.", "tea.md"), indexed("Milk is fine.", "milk.md")
+    calls: list[int] = []
+
+    def speak(done: int) -> None:
+        calls.append(done)
+        if done == 2:
+            edit(alice, tea, "Tea keeps some people awake.")
+
+    new = rebuild_index(knowledge_base, on_progress=speak)
+    chunk = tea.chunks.get()
+    assert (chunk.generation, chunk.text) == (new, "Tea keeps some people awake.")
+    assert chunk.is_edited
+    assert len(search_lexical(alice, [active_base(knowledge_base)], ["awak"], 5)) == 1
+    assert milk.chunks.get().text == "Milk is fine."
+    assert calls == [1, 2, 3], "only the document that was spoken of is indexed again"
+
+
+def test_a_passage_disabled_or_an_edit_taken_back_meanwhile_is_so_in_the_new_index(
+    knowledge_base: KnowledgeBase, indexed: MakeVersion, alice: User
+) -> None:
+    tea, milk = indexed("Tea is fine.", "tea.md"), indexed("Milk is fine.", "milk.md")
+    edit(alice, milk, "Milk is white.")
+
+    def speak(done: int) -> None:
+        if done == 2:
+            chunk = Chunk.objects.visible_to(alice).get(version=tea)
+            curating.set_chunk_enabled(actor=alice, chunk=chunk, enabled=False)
+            edit(alice, milk, "Milk is fine.")
+
+    rebuild_index(knowledge_base, on_progress=speak)
+    assert not tea.chunks.get().is_enabled
+    assert (milk.chunks.get().text, milk.chunks.get().is_edited) == ("Milk is fine.", False)
+
+
+def test_a_version_without_passages_under_the_new_recipe_does_not_hold_up_the_rest(
+    knowledge_base: KnowledgeBase, indexed: MakeVersion
+) -> None:
+    tea, blank = indexed("Tea is fine.", "tea.md"), indexed("Milk is fine.", "milk.md")
+    ParsedText.objects.filter(version=blank).update(text="   ", blocks=[], lines=[])
+    done: list[int] = []
+
+    def count(number: int) -> None:
+        done.append(number)
+        assert number <= 2, "it is tried over and over"
+
+    new = rebuild_index(knowledge_base, on_progress=count)
+    assert set(Chunk.objects.values_list("version", "generation")) == {(tea.pk, new.pk)}
 
 
 # ---- from the command line -----------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.contrib.auth.models import Group
@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 
 from accounts.models import AuditEvent
 from documents import curating, indexing, tasks, uploading
-from documents.models import Chunk, ChunkCuration, Document, KnowledgeBase
+from documents.models import Chunk, ChunkCuration, ChunkEmbedding, Document, KnowledgeBase
 from documents.retrieval import search_lexical
 
 if TYPE_CHECKING:
@@ -48,6 +48,72 @@ def test_a_disabled_document_is_not_found_until_it_is_enabled(
     assert not found(bob, knowledge_base, "bedroom")
     assert curating.set_document_enabled(actor=alice, document=document, enabled=True)
     assert found(bob, knowledge_base, "bedroom")
+
+
+def test_a_new_title_is_searched_as_soon_as_its_task_has_run(
+    alice: User,
+    knowledge_base: KnowledgeBase,
+    document: Document,
+    run_tasks: Callable[[], AbstractContextManager[object]],
+) -> None:
+    before = dict(ChunkEmbedding.objects.values_list("chunk", "embedding"))
+    assert not found(alice, knowledge_base, "nightcap")
+    with run_tasks():
+        curating.update_document(actor=alice, document=document, changes={"title": "Nightcaps"})
+        assert (
+            document.chunks.filter(is_stale=True).count() == document.chunks.count() == len(before)
+        )
+    assert found(alice, knowledge_base, "nightcap") == set(before)
+    assert not document.chunks.filter(is_stale=True).exists()
+    after = dict(ChunkEmbedding.objects.values_list("chunk", "embedding"))
+    assert set(after) == set(before)
+    assert all(after[pk] != before[pk] for pk in after), "the title is embedded with each passage"
+
+
+def test_other_details_ring_no_worker(
+    alice: User, document: Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rung: list[object] = []
+    monkeypatch.setattr(curating, "enqueue_on_commit", lambda *args: rung.append(args))
+    changes = {"title": document.title, "tags": ["night"], "expires_at": date(2031, 1, 1)}
+    curating.update_document(actor=alice, document=document, changes=changes)
+    assert rung == []
+    assert not document.chunks.filter(is_stale=True).exists()
+
+
+def test_a_title_that_changes_while_it_is_read_leaves_the_mark(
+    alice: User, document: Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    curating.update_document(actor=alice, document=document, changes={"title": "Nightcaps"})
+    real = indexing.vectors_of
+
+    def slow(*args: Any, **kwargs: Any) -> Any:
+        Document.objects.filter(pk=document.pk).update(title="Lullabies")
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(indexing, "vectors_of", slow)
+    indexing.reindex_stale(document.pk)
+    assert document.chunks.filter(is_stale=True).count() == document.chunks.count()
+
+
+def test_a_title_given_while_the_document_is_processed_is_searched(
+    alice: User, knowledge_base: KnowledgeBase, document: Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uploading.reprocess(actor=alice, document=document)
+    real = indexing.ids_of_terms
+    said: list[str] = []
+
+    def rename(*args: Any) -> Any:
+        if not said:
+            said.append("Nightcaps")
+            curating.update_document(actor=alice, document=document, changes={"title": "Nightcaps"})
+        return real(*args)
+
+    monkeypatch.setattr(indexing, "ids_of_terms", rename)
+    indexing.index_document(document.versions.get().pk)
+    document.refresh_from_db()
+    assert document.title == "Nightcaps"
+    assert len(found(alice, knowledge_base, "nightcap")) == document.chunks.count() > 0
 
 
 def test_a_deletion_can_be_taken_back(
