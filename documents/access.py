@@ -73,13 +73,13 @@ def document_for(viewer: User, pk: int, *, role: Role = "viewer") -> Document:
     return document
 
 
-def deleted_document_for(viewer: User, pk: int) -> Document:
-    """A deleted document whose knowledge base the viewer curates. Raises ``Http404``."""
+def deleted_document_for(viewer: User, pk: int, *, role: Role = "curator") -> Document:
+    """A deleted document of a base in which the viewer holds ``role``. Raises ``Http404``."""
     document: Document | None = (
         Document.objects.filter(
             pk=pk,
             purged_at=None,
-            knowledge_base__in=knowledge_bases_for(viewer, role="curator").values("pk"),
+            knowledge_base__in=knowledge_bases_for(viewer, role=role).values("pk"),
         )
         .exclude(deleted_at=None)
         .select_related("knowledge_base")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from documents import claims, indexing, lexicon, spaces
+from documents import claims, indexing, lexicon, originals, spaces
 from documents.models import EmbeddingSpace
 from inference.errors import ModelTimeout, ModelUnavailable
 
@@ -62,3 +62,4 @@ def requeue_expired() -> None:
         process_document.delay(version_id)
     for chunk_id in indexing.stale_chunks():
         reindex_chunk.delay(chunk_id)
+    originals.erase_originals()

@@ -63,6 +63,9 @@ REASONS: Mapping[str, _StrPromise] = {
         "The language model exceeded its time limit: the answer quotes the best sentences found."
     ),
     "no_evidence": gettext_lazy("Nothing found answers the question well enough."),
+    "source_erased": gettext_lazy(
+        "A document that this answer was made from has been erased for good, and its text with it."
+    ),
 }
 
 ERRORS: Mapping[str, _StrPromise] = {

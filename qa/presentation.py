@@ -86,7 +86,9 @@ def present_answers(
     for passage in RankedPassage.objects.filter(answer__in=pks).order_by("final_rank"):
         passages[passage.answer_id].append(passage)
     citations: dict[int, list[Citation]] = defaultdict(list)
-    for citation in Citation.objects.filter(answer__in=pks).order_by("sentence_index", "marker"):
+    # One without a sentence belongs to an answer whose text is erased.
+    cited = Citation.objects.filter(answer__in=pks).exclude(sentence="")
+    for citation in cited.order_by("sentence_index", "marker"):
         citations[citation.answer_id].append(citation)
     readable = readable_documents(viewer, [p for rows in passages.values() for p in rows])
     own = _own_answers(viewer, answers) if personal else frozenset()
