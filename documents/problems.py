@@ -45,6 +45,10 @@ PROBLEMS: dict[str, Problem] = {
         _("Files of this type cannot be read."),
         _("Upload PDF, DOCX, HTML, Markdown or plain text."),
     ),
+    "unreadable": Problem(
+        _("The file or folder cannot be opened."),
+        _("Allow the one who runs the command to read it, and run the command again."),
+    ),
     "too_large": Problem(
         _("The file is too large to be read."),
         _("Split it into smaller files, or remove what need not be searched."),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from accounts.models import User
+from accounts.acting import NobodyToActAs, acting_user
 from documents.models import KnowledgeBase
 from qa import answering, chat
 from qa.chat import QuestionRefused
@@ -19,6 +19,7 @@ from qa.terminal import answer_lines
 if TYPE_CHECKING:
     from django.core.management.base import CommandParser
 
+    from accounts.models import User
     from qa.presented import AnswerView
 
 
@@ -72,15 +73,10 @@ def as_json(view: AnswerView) -> str:
 
 def find_asker(name: str | None) -> User:
     """The active user called ``name``, or the first administrator. Raises ``CommandError``."""
-    if name:
-        asker = User.objects.filter(username=name, is_active=True).first()
-        if asker is None:
-            raise CommandError(f"There is no active user {name}.")
-        return asker
-    asker = User.objects.filter(is_superuser=True, is_active=True).order_by("pk").first()
-    if asker is None:
-        raise CommandError("There is no administrator yet; name a user with --user.")
-    return asker
+    try:
+        return acting_user(name)
+    except NobodyToActAs as error:
+        raise CommandError(str(error)) from error
 
 
 def _bases(addresses: list[str]) -> list[KnowledgeBase]:
