@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from inference.pair_weights import LAYER_NORM_EPS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 

@@ -242,12 +242,12 @@ def packed_pair_scorer(
     def affine(name: str) -> Affine:
         return Affine(state[f"{name}.weight"], state[f"{name}.bias"])
 
-    layers = [
-        LayerWeights(
-            *(affine(f"layers.{number}.{part}") for part in PARTS_OF_A_LAYER), eps=LAYER_NORM_EPS
+    def layer(number: int) -> LayerWeights:
+        return LayerWeights(
+            **{part: affine(f"layers.{number}.{part}") for part in PARTS_OF_A_LAYER}
         )
-        for number in range(shape.layers)
-    ]
+
+    layers = [layer(number) for number in range(shape.layers)]
     words = torch.cat([state["words.weight"], state["added.weight"][: shape.added]])
     tables = Tables(
         words.to(place, kind),

@@ -73,4 +73,5 @@ def first_rows(
     spread /= np.linalg.norm(spread, axis=1, keepdims=True)
     mean = like.mean(0)
     size = float(np.linalg.norm(like - mean, axis=1).mean())
-    return (mean + size * spread).astype(np.float32)
+    rows: NDArray[np.float32] = (mean + size * spread).astype(np.float32)
+    return rows

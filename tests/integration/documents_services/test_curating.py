@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 
 from accounts.models import AuditEvent
-from documents import curating, indexing, tasks, uploading
+from documents import curating, indexing, storing, tasks, uploading
 from documents.models import Chunk, ChunkCuration, ChunkEmbedding, Document, KnowledgeBase
 from documents.retrieval import search_lexical
 
@@ -85,7 +85,7 @@ def test_a_title_that_changes_while_it_is_read_leaves_the_mark(
     alice: User, document: Document, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     curating.update_document(actor=alice, document=document, changes={"title": "Nightcaps"})
-    real = indexing.vectors_of
+    real = storing.vectors_of
 
     def slow(*args: Any, **kwargs: Any) -> Any:
         Document.objects.filter(pk=document.pk).update(title="Lullabies")
@@ -100,7 +100,7 @@ def test_a_title_given_while_the_document_is_processed_is_searched(
     alice: User, knowledge_base: KnowledgeBase, document: Document, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     uploading.reprocess(actor=alice, document=document)
-    real = indexing.ids_of_terms
+    real = storing.ids_of_terms
     said: list[str] = []
 
     def rename(*args: Any) -> Any:
