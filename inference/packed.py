@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from inference.pair_weights import LAYER_NORM_EPS
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -42,7 +40,7 @@ class LayerWeights:
     widen: Affine
     narrow: Affine
     narrow_norm: Affine
-    eps: float = 1e-12
+    eps: float
     """Of both norms."""
 
 

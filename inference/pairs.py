@@ -243,8 +243,10 @@ def packed_pair_scorer(
         return Affine(state[f"{name}.weight"], state[f"{name}.bias"])
 
     def layer(number: int) -> LayerWeights:
+        parts = (affine(f"layers.{number}.{part}") for part in PARTS_OF_A_LAYER)
+        attention, attended, attended_norm, widen, narrow, narrow_norm = parts
         return LayerWeights(
-            **{part: affine(f"layers.{number}.{part}") for part in PARTS_OF_A_LAYER}
+            attention, attended, attended_norm, widen, narrow, narrow_norm, LAYER_NORM_EPS
         )
 
     layers = [layer(number) for number in range(shape.layers)]
