@@ -26,9 +26,7 @@ urlpatterns = [
     path("answers/<int:pk>/order/", fit.answer_order, name="answer_order"),
     path("answers/sources/<int:pk>/opened/", fit.opened, name="opened"),
     path("account/personal-order/", fit.personal_order, name="personal_order"),
-    path(
-        "account/personal-order/change/", fit.change_personal_order, name="change_personal_order"
-    ),
+    path("account/personal-order/change/", fit.change_personal_order, name="change_personal_order"),
     path("models/", models.models, name="models"),
     path("models/guide/", models.guide, name="models_guide"),
     path("models/measure/", models.measure_all, name="measure_all"),
