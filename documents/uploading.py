@@ -142,8 +142,10 @@ def _take(
                 size=checked.size,
                 sha256=checked.sha256,
             )
+            # First of all after the commit: an interrupt while the queue is told keeps the file.
+            transaction.on_commit(undo.pop_all)
             enqueue_on_commit(tasks.process_document, version.pk)
-        undo.pop_all()
+        undo.pop_all()  # Inside a caller's transaction nothing is committed yet.
     return UploadOutcome(document=document, version=version, duplicate=False)
 
 

@@ -182,6 +182,20 @@ def test_a_failing_transaction_takes_the_stored_file_with_it(
     assert not DocumentVersion.objects.exists()
 
 
+@pytest.mark.django_db(transaction=True)
+def test_an_interrupt_while_the_queue_is_told_keeps_the_file_of_the_committed_row(
+    alice: User, knowledge_base: KnowledgeBase, media: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*args: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tasks.process_document, "delay", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        uploading.upload(actor=alice, knowledge_base=knowledge_base, file=file_of(SLEEP))
+    assert DocumentVersion.objects.get().state == State.PENDING
+    assert len(stored(media)) == 1
+
+
 def test_a_full_disk_is_said_in_words(
     alice: User, knowledge_base: KnowledgeBase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
