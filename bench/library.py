@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from sentence_transformers import CrossEncoder
 from sentence_transformers.base.modules import InputModule
+from torch import nn
+from torch.nn import functional
 
 from inference.bundled import (
     WEIGHTS,
@@ -21,7 +23,10 @@ from training.pair_scorer import PairScorer
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from torch import Tensor
+
     from inference.pairs import PairModel
+    from training.pair_scorer import PairLayer
 
 BATCH = 32
 
@@ -56,7 +61,25 @@ class ScorerModule(InputModule):
         raise NotImplementedError("made for a comparison")
 
 
-def cross_encoder(network: Any, tokenizer: Any, max_length: int) -> CrossEncoder:
+class LibraryAttention(nn.Module):
+    """A layer of the network with the attention that transformers uses for its models."""
+
+    def __init__(self, layer: PairLayer) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
+        layer = self.layer
+        batch, length, width = x.shape
+        split = layer.attention(x).view(batch, length, 3, layer.heads, -1).permute(2, 0, 3, 1, 4)
+        mixed = functional.scaled_dot_product_attention(*split.unbind(0), attn_mask=bias)
+        mixed = mixed.transpose(1, 2).reshape(batch, length, width)
+        x = layer.attended_norm(x + layer.attended(mixed))
+        found: Tensor = layer.narrow_norm(x + layer.narrow(functional.gelu(layer.widen(x))))
+        return found
+
+
+def cross_encoder(network: nn.Module, tokenizer: Any, max_length: int) -> CrossEncoder:
     """A ``CrossEncoder`` of the network, on the CPU."""
     encoder: CrossEncoder = CrossEncoder(
         modules=[ScorerModule(network, tokenizer, max_length)], device="cpu"
@@ -70,6 +93,7 @@ def bundled_encoder() -> tuple[CrossEncoder, PairModel[Any]]:
     shape, state = load_weights(WEIGHTS, config)
     network = PairScorer(shape)
     network.load_state_dict(state)
+    network.layers = nn.ModuleList(LibraryAttention(layer) for layer in network.layers)
     return (
         cross_encoder(network, load_tokenizer(config), config.max_length),
         load_bundled(WEIGHTS, config, config.max_length),
