@@ -18,7 +18,7 @@ from inference.bundled import (
     read_config,
 )
 from inference.local import pair_model
-from training.pair_scorer import PairScorer
+from training.pair_scorer import PairLayer, PairScorer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from inference.pairs import PairModel
-    from training.pair_scorer import PairLayer
 
 BATCH = 32
 
@@ -72,7 +71,8 @@ class LibraryAttention(nn.Module):
         layer = self.layer
         batch, length, width = x.shape
         split = layer.attention(x).view(batch, length, 3, layer.heads, -1).permute(2, 0, 3, 1, 4)
-        mixed = functional.scaled_dot_product_attention(*split.unbind(0), attn_mask=bias)
+        query, key, value = split.unbind(0)
+        mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
         mixed = mixed.transpose(1, 2).reshape(batch, length, width)
         x = layer.attended_norm(x + layer.attended(mixed))
         found: Tensor = layer.narrow_norm(x + layer.narrow(functional.gelu(layer.widen(x))))
@@ -93,7 +93,8 @@ def bundled_encoder() -> tuple[CrossEncoder, PairModel[Any]]:
     shape, state = load_weights(WEIGHTS, config)
     network = PairScorer(shape)
     network.load_state_dict(state)
-    network.layers = nn.ModuleList(LibraryAttention(layer) for layer in network.layers)
+    layers = [layer for layer in network.layers if isinstance(layer, PairLayer)]
+    network.layers = nn.ModuleList(LibraryAttention(layer) for layer in layers)
     return (
         cross_encoder(network, load_tokenizer(config), config.max_length),
         load_bundled(WEIGHTS, config, config.max_length),
