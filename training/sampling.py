@@ -8,6 +8,8 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from training.variation import vary
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -88,9 +90,18 @@ class Sampler:
 
     Deterministic for a seed; ``state`` and ``restore`` let a stopped run go on where it was.
     Within a set, questions come in a shuffled order and none comes twice before all came once.
+    With ``varied``, some lists come in another form (``training.variation``).
     """
 
-    def __init__(self, sets: Sequence[MinedSet], shares: Mapping[str, float], seed: int) -> None:
+    def __init__(
+        self,
+        sets: Sequence[MinedSet],
+        shares: Mapping[str, float],
+        seed: int,
+        *,
+        varied: bool = False,
+    ) -> None:
+        self._varied = varied
         self._sets = {s.key: s for s in sets if shares.get(s.key) and s.training}
         self._keys = list(self._sets)
         self._shares = [shares[key] for key in self._keys]
@@ -107,7 +118,8 @@ class Sampler:
 
     def draw(self, count: int) -> list[TrainingList]:
         keys = self._random.choices(self._keys, self._shares, k=count)
-        return [self._list_of(self._sets[key]) for key in keys]
+        lists = [self._list_of(self._sets[key]) for key in keys]
+        return [vary(item, self._random) for item in lists] if self._varied else lists
 
     def _list_of(self, source: MinedSet) -> TrainingList:
         waiting = self._waiting[source.key]

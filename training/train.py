@@ -53,6 +53,16 @@ MIXES = {
         "drcd_dev.zh": 0.15,
         "doc_headings.zh": 0.11,
     },
+    "even": {
+        "squad_train.en": 0.19,
+        "nq_qed_train.en": 0.13,
+        "medquad_train.en": 0.10,
+        "doc_headings.en": 0.08,
+        "cmrc_train.zh": 0.22,
+        "drcd_dev.zh": 0.13,
+        "doc_headings.zh": 0.10,
+        "csl_title_abstract.zh": 0.05,
+    },
 }
 """Shares of the lists for each round, however large a set is. SelQA is only judged."""
 
@@ -66,6 +76,8 @@ class Plan:
 
     minutes: float
     mix: str = "first"
+    varied: bool = False
+    """Whether some lists come in the other forms of ``training.variation``."""
     batch: int = 16
     learning_rate: float = 1e-4
     row_rate: float = 10.0
@@ -137,7 +149,7 @@ class Trainer:
         self.plan, self.output = plan, output
         output.mkdir(parents=True, exist_ok=True)
         sets = [read_mined(path) for path in sorted(mined.glob("*.jsonl.gz"))]
-        self.sampler = Sampler(sets, MIXES[plan.mix], plan.seed)
+        self.sampler = Sampler(sets, MIXES[plan.mix], plan.seed, varied=plan.varied)
         self.characters, self.network = self._begin(sets, start)
         # The network that runs holds bf16 copies of the fp32 weights that are updated: steps as
         # small as these would be lost in bf16, and running in bf16 is three times as fast.
@@ -273,12 +285,20 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--start", type=Path, help="a checkpoint of an earlier round")
     parser.add_argument("--mix", choices=sorted(MIXES), default="first")
+    parser.add_argument("--varied", action="store_true", help="lists in other forms as well")
+    parser.add_argument("--seed", type=int, default=21)
     parser.add_argument("--rate", type=float, default=1e-4)
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(arguments.threads)
-    plan = Plan(arguments.minutes, mix=arguments.mix, learning_rate=arguments.rate)
+    plan = Plan(
+        arguments.minutes,
+        mix=arguments.mix,
+        varied=arguments.varied,
+        learning_rate=arguments.rate,
+        seed=arguments.seed,
+    )
     trainer = Trainer(arguments.mined, arguments.output, plan, arguments.start)
     trainer.resume()
     trainer.run()

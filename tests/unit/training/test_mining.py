@@ -43,7 +43,7 @@ def drawn(
     folder: Path, questions: int = 10, held_out: int = 300
 ) -> tuple[Corpus, list[dict[str, Any]]]:
     source = Source("any", "en", 10, questions, held_out)
-    return draw(data(folder), source, random.Random(1))  # noqa: S311
+    return draw(data(folder), source, random.Random(1))
 
 
 def corpus_of(*texts: str, groups: tuple[str, ...] = ()) -> Corpus:

@@ -86,3 +86,11 @@ def test_the_same_seed_gives_the_same_stream_and_a_state_goes_on_with_it() -> No
     other.restore(state)
     assert second.draw(20) == expected
     assert other.draw(20) == expected
+
+
+def test_lists_come_in_other_forms_only_where_that_is_asked_for() -> None:
+    shares = {"big.en": 1.0}
+    as_they_are = Sampler([mined_set("big", 60)], shares, seed=1).draw(60)
+    varied = Sampler([mined_set("big", 60)], shares, seed=1, varied=True).draw(60)
+    assert all(item.question.endswith("?") for item in as_they_are)
+    assert not all(item.question.endswith("?") for item in varied)
