@@ -21,7 +21,7 @@ from documents import tasks
 from documents.fingerprints import sha256_of
 from documents.models import Document, DocumentVersion, KnowledgeBase
 from documents.parsing.base import ParseError
-from documents.parsing.registry import detect_media_type
+from documents.parsing.registry import SUPPORTED, detect_media_type
 from documents.problems import explain
 from documents.queueing import enqueue_on_commit
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from accounts.models import User
 
+ACCEPTED = tuple(SUPPORTED)
+"""Endings of the files that are taken, with their points."""
 HEAD_BYTES = 4096
 """How much of a file is looked at to tell its type."""
 

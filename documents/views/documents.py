@@ -8,7 +8,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.db.models import Count, Q
+from django.db.models import Count, F, Func, Q
 from django.http import Http404, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -21,9 +21,12 @@ from accounts.forms import add_errors, sent, status_of
 from documents import access, curating, uploading
 from documents.forms import DocumentForm
 from documents.models import Chunk, Document
+from documents.views.details import numbers, successor_choices
 from documents.views.rows import STOPPED, UNFINISHED, State, rows_of, with_newest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from django.core.files.base import File
     from django.http import HttpResponse
 
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 
 DOCUMENTS_PER_PAGE = 25
 PASSAGES_PER_PAGE = 20
+TAGS_OFFERED = 200
 FILTERS = {
     "": gettext_lazy("All"),
     "processing": gettext_lazy("Being processed"),
@@ -53,8 +57,10 @@ def base(request: AuthenticatedRequest, slug: str) -> HttpResponse:
     roles = access.roles_in(request.user, shown)
     chosen = request.GET.get("state", "")
     search = request.GET.get("q", "").strip()
+    tag = request.GET.get("tag", "").strip()
     documents = with_newest(access.documents_for(request.user).filter(knowledge_base=shown))
     counts = _counts(documents)
+    tags = _tags(documents, tag)
     if chosen == DELETED and "curator" in roles:
         documents = with_newest(
             Document.objects.filter(knowledge_base=shown, purged_at=None).exclude(deleted_at=None)
@@ -67,6 +73,8 @@ def base(request: AuthenticatedRequest, slug: str) -> HttpResponse:
             | Q(versions__filename__icontains=search)
             | Q(tags__contains=[search])
         ).distinct()
+    if tag:
+        documents = documents.filter(tags__contains=[tag])
     page = Paginator(
         documents.select_related("knowledge_base").order_by("-created_at", "-pk"),
         DOCUMENTS_PER_PAGE,
@@ -80,7 +88,11 @@ def base(request: AuthenticatedRequest, slug: str) -> HttpResponse:
         "filters": FILTERS,
         "chosen": chosen,
         "search": search,
+        "tags": tags,
+        "tag": tag,
         "deleted": _just_deleted(request, shown),
+        "accept": ",".join(uploading.ACCEPTED),
+        "endings": ", ".join(ending.removeprefix(".") for ending in uploading.ACCEPTED),
     }
     return render(request, "documents/base.html", context)
 
@@ -128,13 +140,13 @@ def document(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     form = DocumentForm(sent(request), instance=shown) if "curator" in roles else None
     if request.method == "POST" and form is not None and form.is_valid():
         try:
-            curating.update_document(actor=request.user, document=shown, changes=form.changes())
-            curating.set_visibility_groups(actor=request.user, document=shown, groups=form.groups())
+            events = curating.save_details(
+                actor=request.user, document=shown, changes=form.changes(), groups=form.groups()
+            )
         except ValidationError as error:
             add_errors(form, error, otherwise=None)
         else:
-            messages.success(request, _("The document's details are saved."))
-            return redirect("documents:document", pk=pk)
+            return _saved(request, pk, events)
     # Read again: a form that is turned down has written its values onto the object.
     row = _row(request, access.document_for(request.user, pk))
     context: dict[str, Any] = {
@@ -146,7 +158,14 @@ def document(request: AuthenticatedRequest, pk: int) -> HttpResponse:
         "successor": _successor(request, row.document),
         "is_expired": row.document.expires_at and row.document.expires_at < timezone.localdate(),
     }
-    if "curator" in roles:
+    if form is not None:
+        context["undoable"] = "-".join(str(event) for event in numbers(request.GET.get("undo", "")))
+        context |= successor_choices(
+            request.user,
+            row.document,
+            request.GET.get("successor", ""),
+            form["superseded_by"].value(),
+        )
         chunks = Chunk.objects.visible_to(request.user).filter(document=shown).order_by("ordinal")
         context["page"] = Paginator(
             chunks.defer("term_weights", "term_frequencies", "term_vector", "lines"),
@@ -155,6 +174,16 @@ def document(request: AuthenticatedRequest, pk: int) -> HttpResponse:
         context["stale"] = chunks.filter(is_stale=True).count()
     status = status_of(request, form) if form is not None else 200
     return render(request, "documents/document.html", context, status=status)
+
+
+def _saved(request: AuthenticatedRequest, pk: int, events: Sequence[int]) -> HttpResponse:
+    """The page again, with the way back if anything changed."""
+    response = redirect("documents:document", pk=pk)
+    if events:
+        response["Location"] += "?undo=" + "-".join(str(event) for event in events)
+    else:
+        messages.success(request, _("The document's details are saved."))
+    return response
 
 
 def _successor(request: AuthenticatedRequest, shown: Document) -> Document | None:
@@ -237,6 +266,13 @@ def _counts(documents: DocumentQuerySet) -> dict[str, int]:
         processing=Count("pk", filter=Q(newest_state__in=UNFINISHED)),
         failed=Count("pk", filter=Q(newest_state__in=STOPPED)),
     )
+
+
+def _tags(documents: DocumentQuerySet, chosen: str) -> list[str]:
+    """Tags of the documents by alphabet, the chosen one always among them."""
+    tags = documents.annotate(tag=Func(F("tags"), function="unnest")).order_by()
+    found = set(tags.values_list("tag", flat=True).distinct()[:TAGS_OFFERED])
+    return sorted(found | ({chosen} if chosen else set()), key=str.casefold)
 
 
 def _take(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.conf import settings
 from django.core.cache import cache
 
 from accounts.models import AuditEvent
-from documents import curating, indexing
+from documents import curating, indexing, uploading
 from documents.models import Chunk, Document, DocumentVersion, KnowledgeBase, Membership
+from documents.parsing.registry import SUPPORTED
 from ragsite import health
 from tests.functional.documents.conftest import file_of
 
@@ -90,6 +93,38 @@ def test_an_upload_without_a_file_says_so(
     client.force_login(alice)
     page = client.post(f"{BASE}upload/", follow=True).content.decode()
     assert "Choose at least one file." in page
+
+
+def test_the_upload_form_offers_every_format_that_is_read_and_no_other(
+    client: Client, alice: User, knowledge_base: KnowledgeBase
+) -> None:
+    client.force_login(alice)
+    form = text(client, BASE).partition("data-upload")[2].partition("</form>")[0]
+    accepted = re.search(r'accept="([^"]+)"', form)
+    assert accepted is not None
+    assert set(accepted[1].split(",")) == set(uploading.ACCEPTED) >= set(SUPPORTED)
+    assert ", ".join(ending.removeprefix(".") for ending in uploading.ACCEPTED) in form
+
+
+def test_the_upload_form_has_every_word_and_part_that_its_script_looks_for(
+    client: Client, alice: User, knowledge_base: KnowledgeBase
+) -> None:
+    client.force_login(alice)
+    script = (settings.BASE_DIR / "static/js/upload.js").read_text()
+    form = text(client, BASE).partition("data-upload")[2].partition("</form>")[0]
+    words = {re.sub("[A-Z]", lambda one: "-" + one[0].lower(), word) for word in said_by(script)}
+    assert words
+    missing = [word for word in words if not re.search(f'data-{word}="[^"]+"', form)]
+    assert not missing
+    for part in re.findall(r'querySelector\("\.([\w-]+)"\)', script):
+        assert f'class="{part}' in form
+    for button in ("data-cancel", "data-retry"):
+        assert f"[{button}]" in script
+        assert button in form
+
+
+def said_by(script: str) -> set[str]:
+    return set(re.findall(r"\bwords\.(\w+)", script))
 
 
 def test_a_viewer_has_no_upload_form_and_may_not_upload(

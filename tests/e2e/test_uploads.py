@@ -1,0 +1,159 @@
+"""Many files at once, in a real browser: a line for each, a bar for all, none in the way."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.conftest import PASSWORD, PHONE, WIDE, Stack
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from playwright.sync_api import Browser, Locator, Route
+
+pytestmark = pytest.mark.e2e
+
+FILES = 60
+LIMIT_MS = 120_000
+DROP = """([name, count]) => {
+  const data = new DataTransfer();
+  for (let n = 0; n < count; n++) {
+    data.items.add(new File([`${name} number ${n} is about sleep.`], `${name}-${n}.txt`));
+  }
+  const drop = new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true });
+  document.querySelector("[data-upload]").dispatchEvent(drop);
+}"""
+
+
+@pytest.fixture(scope="module")
+def installed(browser: Browser, stack: Stack) -> Stack:
+    context = browser.new_context(base_url=stack.address, viewport=WIDE, locale="en")
+    context.set_default_timeout(20_000)
+    page = context.new_page()
+    page.goto("/")
+    page.get_by_label(re.compile("token", re.IGNORECASE)).fill(stack.token)
+    page.get_by_label("Your name to sign in with").fill("admin")
+    for field in page.locator("input[type=password]").all():
+        if not field.input_value():
+            field.fill(PASSWORD)
+    page.get_by_role("button", name="Create administrator").click()
+    page.get_by_label("Name", exact=True).fill("Many")
+    page.get_by_role("button", name="Create").click()
+    page.wait_for_url(re.compile("/knowledge-bases/many/$"))
+    context.close()
+    return stack
+
+
+@pytest.fixture
+def uploads(page: Page, installed: Stack) -> Page:
+    """The upload page, signed in."""
+    page.goto("/sign-in/")
+    page.get_by_label("Name", exact=True).fill("admin")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(re.compile(r"^(?!.*/sign-in/)"))
+    page.goto("/knowledge-bases/many/", wait_until="load")
+    return page
+
+
+def said(page: Page) -> Locator:
+    """What a screen reader is told of the uploads."""
+    return page.locator("[data-upload] [role=status]")
+
+
+def finished(page: Page) -> None:
+    expect(said(page)).to_contain_text("All files are through", timeout=LIMIT_MS)
+
+
+def test_dropped_files_are_all_received_beside_some_that_are_not(
+    uploads: Page, tmp_path: Path, complaints: list[str], pictures: Path
+) -> None:
+    uploads.evaluate(DROP, ["first", FILES])
+    finished(uploads)
+    expect(uploads.locator(".upload-list li")).to_have_count(FILES)
+    expect(uploads.locator(".upload-list li.ok")).to_have_count(FILES)
+    expect(uploads.locator(".upload-count")).to_contain_text(f"{FILES} of {FILES} files sent")
+    # The list below is the fresh one: a page of it, and its rows follow the workers.
+    expect(uploads.locator("#documents tbody tr")).to_have_count(25)
+
+    empty, good = tmp_path / "empty.txt", tmp_path / "good.txt"
+    empty.write_text("")
+    good.write_text("Good sleep.")
+    uploads.locator("#files").set_input_files([empty, good])
+    finished(uploads)
+    lines = uploads.locator(".upload-list li")
+    expect(lines.first).to_contain_text("The file is empty.")
+    expect(lines.filter(has_text="good.txt")).to_have_class("ok")
+    expect(said(uploads)).to_contain_text("received 1, here already 0, not taken 1")
+    uploads.set_viewport_size(PHONE)
+    uploads.emulate_media(color_scheme="dark")
+    assert uploads.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    uploads.screenshot(path=pictures / "uploads-phone-dark.png")
+    assert complaints == []
+
+
+def test_the_same_files_again_are_recognised(uploads: Page) -> None:
+    uploads.evaluate(DROP, ["again", 3])
+    finished(uploads)
+    uploads.reload(wait_until="load")
+    uploads.evaluate(DROP, ["again", 3])
+    finished(uploads)
+    expect(uploads.locator(".upload-list li.duplicate")).to_have_count(3)
+
+
+def test_few_requests_run_at_a_time_and_what_was_lost_can_be_tried_again(uploads: Page) -> None:
+    failing = {"lost-1.txt", "lost-4.txt"}
+
+    def answer(route: Route) -> None:
+        body = route.request.post_data_buffer or b""
+        name = next((one for one in failing if one.encode() in body), "")
+        failing.discard(name)
+        if name:
+            route.abort()
+        else:
+            route.continue_()
+
+    uploads.route("**/upload/", answer)
+    uploads.evaluate(DROP, ["lost", FILES])
+    finished(uploads)
+    expect(uploads.locator(".upload-list li.bad")).to_have_count(2)
+    expect(uploads.locator(".upload-list li").first).to_contain_text("connection was lost")
+    again = uploads.get_by_role("button", name="Try what was not taken again")
+    again.focus()
+    uploads.keyboard.press("Enter")
+    expect(uploads.locator(".upload-list li.ok")).to_have_count(FILES)
+    expect(again).to_be_hidden()
+
+
+def test_cancelling_keeps_what_is_stored_and_the_rest_can_be_sent_after_all(uploads: Page) -> None:
+    held: list[Route] = []
+    uploads.route("**/upload/", held.append)
+    uploads.evaluate(DROP, ["slow", FILES])
+    expect(uploads.locator(".upload-list li.sending")).to_have_count(3)
+    assert len(held) == 3, "no more requests at a time than three"
+    uploads.get_by_role("button", name="Cancel", exact=True).click()
+    finished(uploads)
+    expect(uploads.locator(".upload-list li.bad")).to_have_count(FILES)
+    uploads.unroute("**/upload/")
+    uploads.get_by_role("button", name="Try what was not taken again").click()
+    expect(uploads.locator(".upload-list li.ok")).to_have_count(FILES, timeout=LIMIT_MS)
+    finished(uploads)
+
+
+def test_a_screen_reader_is_not_told_of_every_file(uploads: Page) -> None:
+    uploads.evaluate(
+        """() => {
+          window.said = 0;
+          const status = document.querySelector("[data-upload] [role=status]");
+          const count = () => { window.said += 1; };
+          new MutationObserver(count).observe(status, { childList: true, characterData: true });
+        }"""
+    )
+    uploads.evaluate(DROP, ["quiet", FILES])
+    finished(uploads)
+    assert uploads.evaluate("window.said") < FILES / 4
+    assert uploads.locator(".upload-list").evaluate("list => list.closest('[aria-live]')") is None
