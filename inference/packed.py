@@ -9,6 +9,7 @@ the activation or the sum built in. See ADR 0011 for what each of these is worth
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 Span = tuple[int, int]
 """First row of a text, and the row after its last."""
+
+_setting_threads = threading.Lock()
 
 
 class Affine(NamedTuple):
@@ -73,15 +76,16 @@ def one_thread_each() -> None:
     """Let torch use one thread for what the calling thread runs, and leave the others as they are.
 
     torch sets the number of the calling thread and of all that come later; so another thread puts
-    the latter back.
+    the latter back. It also looks the number up beforehand: the calling thread may have begun while
+    one that called this before was between the two.
     """
     import torch
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    restoring = threading.Thread(target=torch.set_num_threads, args=(before,))
-    restoring.start()
-    restoring.join()
+    with _setting_threads, ThreadPoolExecutor(1) as another:
+        before = another.submit(torch.get_num_threads).result()
+        torch.get_num_threads()  # a thread's first look makes its number that of all
+        torch.set_num_threads(1)
+        another.submit(torch.set_num_threads, before).result()
 
 
 class PackedLinear:

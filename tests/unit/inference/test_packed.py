@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -15,6 +17,9 @@ from inference.errors import ModelTimeout
 from inference.pair_weights import PairShape
 from inference.pairs import PackedPairs, TokenPair, packed_classifier, packed_pair_scorer
 from training.pair_scorer import PairScorer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CPU = torch.device("cpu")
 WORDS = 40
@@ -178,21 +183,43 @@ def test_a_batch_that_nobody_waits_for_stops_between_layers() -> None:
     assert len(asked) == 2
 
 
-def test_one_thread_for_a_lane_leaves_the_threads_of_others_as_they_were() -> None:
-    import threading
+def threads_of_a_new_thread() -> int:
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(torch.get_num_threads).result()
 
+
+@pytest.fixture
+def three_threads() -> Iterator[None]:
+    """Let this thread and all new ones begin with 3, whatever earlier tests left."""
     before = torch.get_num_threads()
-    seen: dict[str, int] = {}
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
 
-    def lane() -> None:
+
+@pytest.mark.usefixtures("three_threads")
+def test_one_thread_for_a_lane_leaves_the_threads_of_others_as_they_were() -> None:
+    def lane() -> tuple[int, int]:
         packed.one_thread_each()
-        seen["lane"] = torch.get_num_threads()
-        later = threading.Thread(target=lambda: seen.update(later=torch.get_num_threads()))
-        later.start()
-        later.join()
+        return torch.get_num_threads(), threads_of_a_new_thread()
 
-    thread = threading.Thread(target=lane)
-    thread.start()
-    thread.join()
-    assert seen == {"lane": 1, "later": before}
-    assert torch.get_num_threads() == before
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(lane).result() == (1, 3)
+    assert torch.get_num_threads() == 3
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_lanes_that_begin_together_leave_the_threads_of_others_as_they_were() -> None:
+    lanes = 8
+    for _ in range(20):
+        together = threading.Barrier(lanes)
+
+        def lane(together: threading.Barrier = together) -> int:
+            together.wait()
+            packed.one_thread_each()
+            return torch.get_num_threads()
+
+        with ThreadPoolExecutor(lanes) as pool:
+            seen = [pool.submit(lane) for _ in range(lanes)]
+        assert {each.result() for each in seen} == {1}
+        assert threads_of_a_new_thread() == 3
