@@ -1,14 +1,16 @@
 """The program that reads one untrusted file: ``python -m documents.parsing.program IN OUT ...``.
 
-It limits its own memory, processor time, files and output before it opens the file, and refuses
-sockets, other programs and writing anywhere but to OUT. That is no sandbox against native code
-gone wrong, but it turns the common accidents (endless loops, bombs, crashes) into an exit code.
+A child of it limits its own memory, processor time, files and output before it opens the file,
+and refuses sockets, other programs and writing anywhere but to OUT. That is no sandbox against
+native code gone wrong, but it turns the common accidents (endless loops, bombs, crashes) into an
+exit code. The program itself only waits, and writes to its standard output how the child ended.
 """
 
 from __future__ import annotations
 
 import argparse
 import ctypes
+import json
 import os
 import resource
 import signal
@@ -35,8 +37,28 @@ _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
 def main(arguments: list[str]) -> int:
-    """Read the file and write the message; the exit status says which kind."""
+    """Let a child read the file and write the message, and report how the child ended.
+
+    The report is JSON: ``status`` as ``os.waitstatus_to_exitcode`` gives it, and ``peak_mb``, the
+    child's peak resident memory in MiB. Linux hands the peak of whoever starts a program down to
+    it, so a worker that holds a model cannot tell from the program's own usage; a fork without a
+    new program starts afresh.
+    """
     options = _options(arguments)
+    _end_with_the_parent()
+    child = os.fork()
+    if not child:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _read(options)
+    _, status, usage = os.wait4(child, 0)
+    report = {"status": os.waitstatus_to_exitcode(status), "peak_mb": usage.ru_maxrss / 1024}
+    sys.stdout.write(json.dumps(report))
+    return 0
+
+
+def _read(options: argparse.Namespace) -> int:
+    """Read the file and write the message; the exit status says which kind."""
+    _end_with_the_parent()
     _limit(options.memory_mb, options.time_limit_s, options.output_mb)
     context = ParserContext()
     try:
@@ -79,9 +101,12 @@ def _limit(memory_mb: int, time_limit_s: int, output_mb: int) -> None:
             resource.setrlimit(kind, (allowed, beyond))
         else:
             resource.setrlimit(kind, (allowed, allowed))
-    # Should the worker die, nobody is left to keep the time: end with it, or by the alarm.
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    # Should the worker die, nobody is left to keep the time.
     signal.alarm(time_limit_s + 10)
+
+
+def _end_with_the_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _forbid_side_effects(output: Path) -> None:

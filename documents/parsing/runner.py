@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import signal
@@ -73,7 +74,7 @@ def parse_file(
                 cwd=_REPOSITORY,
                 env=_ENVIRONMENT,
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
                 stderr=stderr,
                 start_new_session=True,
             )
@@ -101,14 +102,17 @@ def _wait(pid: int, deadline: float, cancelled: Callable[[], bool]) -> str:
 
 
 def _end(process: subprocess.Popen[bytes]) -> tuple[int, float]:
-    """Kill the whole group and take its leader's end: exit status and peak memory in MiB.
+    """Kill the whole group; exit status and peak memory in MiB of the child that read the file.
 
     The leader is not taken before, so its process id, the group's name, cannot be another's.
     """
     os.killpg(process.pid, signal.SIGKILL)
-    _, raw_status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(raw_status)
-    return process.returncode, usage.ru_maxrss / 1024
+    report, _ = process.communicate()
+    try:
+        ended = json.loads(report)
+        return int(ended["status"]), float(ended["peak_mb"])
+    except (ValueError, KeyError, TypeError):
+        return process.returncode, 0.0  # it ended before its child did
 
 
 def _outcome(

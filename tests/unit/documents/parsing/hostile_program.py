@@ -36,6 +36,14 @@ class HostileParser:
         while True:
             hoard.append(bytearray(16 * 1024 * 1024))
 
+    def abort_without_memory(self) -> None:
+        hoard = []
+        try:
+            while True:
+                hoard.append(b"x" * (4 * 1024 * 1024))
+        except MemoryError:
+            os.abort()
+
     def segfault(self) -> None:
         ctypes.string_at(0)
 

@@ -76,6 +76,7 @@ def test_the_name_of_a_file_is_no_option(tmp_path: Path, monkeypatch: pytest.Mon
         ("loop", {"time_limit_s": 1}, "timeout"),
         ("sleep", {"time_limit_s": 1}, "timeout"),
         ("grow", {"memory_mb": 256}, "memory"),
+        ("abort_without_memory", {"memory_mb": 256}, "memory"),
         ("segfault", {}, "crashed"),
         ("quit", {}, "crashed"),
         ("raise_an_error", {}, "crashed"),
@@ -93,6 +94,15 @@ def test_every_bad_end_has_its_code(
         hostile(behaviour, **options)
 
     assert caught.value.code == code
+
+
+def test_memory_that_the_worker_holds_is_not_taken_for_the_programs(hostile: Hostile) -> None:
+    model = b"x" * (256 * 1024 * 1024)
+
+    with pytest.raises(ParseError) as caught:
+        hostile("segfault", memory_mb=256)
+
+    assert len(model) and caught.value.code == "crashed"
 
 
 def test_a_well_behaved_parser_passes_the_same_way(hostile: Hostile) -> None:
