@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.audit import record
+from accounts.models import AuditEvent
 from documents import tasks
 from documents.generations import lock_index
 from documents.models import Chunk, ChunkCuration, Document
@@ -22,8 +24,6 @@ from documents.queueing import enqueue_on_commit
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from datetime import date
-
-    from django.contrib.auth.models import Group
 
     from accounts.models import User
 
@@ -37,6 +37,9 @@ EDITABLE = (
     "licence",
 )
 MAX_CHUNK_CHARACTERS = 20_000
+
+_UPDATED = "document.update"
+_RESTRICTED = "document.set_visibility"
 
 
 def set_document_enabled(*, actor: User, document: Document, enabled: bool) -> bool:
@@ -79,15 +82,7 @@ def restore_document(*, actor: User, document: Document) -> bool:
 
 def set_visibility_groups(*, actor: User, document: Document, groups: Collection[Group]) -> bool:
     """Let only these groups (and curators) read it; none means everyone who may ask the base."""
-    with transaction.atomic():
-        Document.objects.select_for_update(no_key=True).get(pk=document.pk)
-        before = sorted(document.visible_to_groups.values_list("pk", flat=True))
-        after = sorted({group.pk for group in groups})
-        if before == after:
-            return False
-        document.visible_to_groups.set(after)
-        record(actor, "document.set_visibility", document, before=before, after=after)
-    return True
+    return _set_groups(actor, document, groups) is not None
 
 
 def update_document(*, actor: User, document: Document, changes: Mapping[str, Any]) -> Document:
@@ -95,33 +90,46 @@ def update_document(*, actor: User, document: Document, changes: Mapping[str, An
 
     After a change of the title a worker weighs and embeds the passages anew.
     """
-    unknown = set(changes) - set(EDITABLE)
-    if unknown:
-        message = f"{sorted(unknown)} are not fields that a form may set."
-        raise TypeError(message)
+    return _update(actor, document, changes)[0]
+
+
+def save_details(
+    *, actor: User, document: Document, changes: Mapping[str, Any], groups: Collection[Group]
+) -> list[int]:
+    """``update_document`` and ``set_visibility_groups`` in one; for ``undo_details``.
+
+    Returns the audit events, none when nothing changed. Raises ``ValidationError``; then nothing is
+    changed.
+    """
     with transaction.atomic():
-        locked: Document = Document.objects.select_for_update(no_key=True, of=("self",)).get(
-            pk=document.pk
-        )
-        before = {field: _plain(getattr(locked, field)) for field in changes}
-        for field, value in changes.items():
-            setattr(locked, field, value)
-        after = {field: _plain(getattr(locked, field)) for field in changes}
-        changed = {
-            field: [before[field], after[field]]
-            for field in changes
-            if before[field] != after[field]
-        }
-        if changed:
-            check_document(locked)
-            locked.full_clean(exclude=["knowledge_base", "current_version", "created_by"])
-            locked.save(update_fields=sorted(changed))
-            record(actor, "document.update", locked, changed=changed)
-        if "title" in changed:
-            # It is searched with every passage; the marks stand until a worker has been there.
-            Chunk.objects.filter(document=locked).update(is_stale=True)
-            enqueue_on_commit(tasks.reindex_stale, locked.pk)
-    return locked
+        events = [
+            _update(actor, document, changes)[1],
+            _set_groups(actor, document, groups),
+        ]
+    return [event.pk for event in events if event is not None]
+
+
+def undo_details(*, actor: User, document: Document, events: Collection[int]) -> bool:
+    """Take changes of the document's details back, named by their audit events.
+
+    False when none of them is a change of this document. Raises ``ValidationError`` when a value
+    has been changed again since, or cannot be set any more; then nothing is changed.
+    """
+    undone = False
+    with transaction.atomic():
+        locked = Document.objects.select_for_update(no_key=True, of=("self",)).get(pk=document.pk)
+        for event in AuditEvent.objects.filter(
+            pk__in=events,
+            action__in=(_UPDATED, _RESTRICTED),
+            target_type=locked._meta.label_lower,
+            target_id=str(locked.pk),
+        ).order_by("-pk"):
+            if event.action == _UPDATED:
+                _update(actor, locked, _values_before(locked, event))
+            else:
+                _set_groups(actor, locked, _groups_before(locked, event))
+            undone = True
+    return undone
 
 
 def check_document(document: Document) -> None:
@@ -186,6 +194,85 @@ def set_chunk_enabled(*, actor: User, chunk: Chunk, enabled: bool) -> bool:
             ordinal=locked.ordinal,
         )
     return True
+
+
+def _update(
+    actor: User, document: Document, changes: Mapping[str, Any]
+) -> tuple[Document, AuditEvent | None]:
+    unknown = set(changes) - set(EDITABLE)
+    if unknown:
+        message = f"{sorted(unknown)} are not fields that a form may set."
+        raise TypeError(message)
+    event: AuditEvent | None = None
+    with transaction.atomic():
+        locked: Document = Document.objects.select_for_update(no_key=True, of=("self",)).get(
+            pk=document.pk
+        )
+        before = {field: _plain(getattr(locked, field)) for field in changes}
+        for field, value in changes.items():
+            setattr(locked, field, value)
+        after = {field: _plain(getattr(locked, field)) for field in changes}
+        changed = {
+            field: [before[field], after[field]]
+            for field in changes
+            if before[field] != after[field]
+        }
+        if changed:
+            check_document(locked)
+            locked.full_clean(exclude=["knowledge_base", "current_version", "created_by"])
+            locked.save(update_fields=sorted(changed))
+            event = record(actor, _UPDATED, locked, changed=changed)
+        if "title" in changed:
+            # It is searched with every passage; the marks stand until a worker has been there.
+            Chunk.objects.filter(document=locked).update(is_stale=True)
+            enqueue_on_commit(tasks.reindex_stale, locked.pk)
+    return locked, event
+
+
+def _set_groups(actor: User, document: Document, groups: Collection[Group]) -> AuditEvent | None:
+    with transaction.atomic():
+        Document.objects.select_for_update(no_key=True).get(pk=document.pk)
+        before = _groups_of(document)
+        after = sorted({group.pk for group in groups})
+        if before == after:
+            return None
+        document.visible_to_groups.set(after)
+        return record(actor, _RESTRICTED, document, before=before, after=after)
+
+
+def _groups_of(document: Document) -> list[int]:
+    return sorted(document.visible_to_groups.values_list("pk", flat=True))
+
+
+def _values_before(document: Document, event: AuditEvent) -> dict[str, Any]:
+    """What the fields held before the event. Raises ``ValidationError`` if they moved on since."""
+    values: dict[str, Any] = {}
+    for name, (before, after) in event.data["changed"].items():
+        if _plain(getattr(document, name)) != after:
+            raise _changed_since()
+        if name == "superseded_by":
+            values[name] = Document.objects.filter(pk=before).first()
+        else:
+            values[name] = Document._meta.get_field(name).to_python(before)
+    return values
+
+
+def _groups_before(document: Document, event: AuditEvent) -> list[Group]:
+    """Whom it was restricted to before. Raises ``ValidationError``.
+
+    Also when a group of them is gone by now: without it more people could read the document.
+    """
+    groups = list(Group.objects.filter(pk__in=event.data["before"]))
+    if _groups_of(document) != event.data["after"] or len(groups) < len(event.data["before"]):
+        raise _changed_since()
+    return groups
+
+
+def _changed_since() -> ValidationError:
+    return ValidationError(
+        _("The details have been changed again since, so this cannot be taken back by itself."),
+        code="changed_since",
+    )
 
 
 def _locked(chunk: Chunk) -> Chunk | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 OWN_WEIGHTS = "own"
 MOST_TAGS = 20
-MOST_SUCCESSORS = 500
-"""A list of choices stays short enough to load; an older document is found by its title first."""
 
 
 class LinesField(forms.CharField):
@@ -255,19 +254,17 @@ class DocumentForm(forms.ModelForm[Document]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         document = self.instance
-        newest = (
-            Document.objects.present()
-            .filter(knowledge_base=document.knowledge_base_id)
-            .exclude(pk=document.pk)
-            .order_by("-created_at")
-        )
-        offered = list(newest.values_list("pk", flat=True)[:MOST_SUCCESSORS])
-        if document.superseded_by_id:
-            offered.append(document.superseded_by_id)
         successor = self.fields["superseded_by"]
         if isinstance(successor, forms.ModelChoiceField):
-            successor.queryset = Document.objects.filter(pk__in=offered).order_by("title")
-            successor.empty_label = _("Nothing: it is valid")
+            # The page shows those that fit a search; any document of the base may be sent.
+            present = (
+                Document.objects.present()
+                .filter(knowledge_base=document.knowledge_base_id)
+                .values("pk")
+            )
+            successor.queryset = Document.objects.filter(
+                Q(pk__in=present) | Q(pk=document.superseded_by_id)
+            ).exclude(pk=document.pk)
 
     def changes(self) -> dict[str, Any]:
         """The checked values of the document's own columns."""

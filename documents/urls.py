@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from documents.views import bases, documents, passages, sources, trash, versions
+from documents.views import bases, details, documents, passages, sources, trash, versions
 
 app_name = "documents"
 
@@ -27,6 +27,8 @@ urlpatterns = [
     path("documents/<int:pk>/enabled/", documents.enabled, name="document_enabled"),
     path("documents/<int:pk>/delete/", documents.delete, name="document_delete"),
     path("documents/<int:pk>/restore/", documents.restore, name="document_restore"),
+    path("documents/<int:pk>/successors/", details.successors, name="document_successors"),
+    path("documents/<int:pk>/undo/", details.undo, name="document_undo"),
     path("documents/<int:pk>/purge/", trash.purge, name="document_purge"),
     path("documents/<int:pk>/versions/", versions.versions, name="document_versions"),
     path("documents/<int:pk>/source/", sources.source, name="source"),
