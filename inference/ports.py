@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Signal = Literal["rerank", "cosine", "lexical"]
+Signal = Literal["rerank", "cosine", "lexical", "fused"]
 """The scores that a relevance calibration may read (see ``Calibration``)."""
 
 
@@ -36,7 +36,8 @@ class Calibration:
 
     ``p = sigmoid(bias + sum(weights[s] * score[s]))`` over the signals named in ``weights``.
     ``rerank`` is the cross-encoder's raw score, ``cosine`` is in [-1, 1], ``lexical`` is the BM25
-    score divided by the highest BM25 score that the question could reach, in [0, 1].
+    score divided by the highest BM25 score that the question could reach, in [0, 1], and ``fused``
+    says where the first stage placed it: 1 for the first, falling to 0.68 at the thirtieth.
     """
 
     weights: Mapping[Signal, float]

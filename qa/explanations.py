@@ -277,6 +277,7 @@ def _relevance_words(inputs: Mapping[str, Any]) -> str:
         "rerank": _("cross-encoder %(score).2f"),
         "cosine": _("cosine %(score).2f"),
         "lexical": _("word score %(score).2f"),
+        "fused": _("place in search %(score).2f"),
     }
     signals = inputs.get("signals") or {}
     parts = [

@@ -41,6 +41,11 @@ def reciprocal_rank_fusion(
     return [(key, scores[key]) for key in order]
 
 
+def place_share(rank: int, *, k: int = RRF_K) -> float:
+    """What a 1-based ``rank`` earns beside the first by reciprocal rank: in (0, 1], 1 the first."""
+    return (k + 1) / (k + rank)
+
+
 def cap_per_document(
     items: Sequence[T], document_of: Callable[[T], Hashable], limit: int
 ) -> list[T]:

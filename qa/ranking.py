@@ -206,6 +206,7 @@ def _factors(
         rerank=rerank_score,
         cosine=passage.cosine,
         lexical=passage.lexical_share,
+        fused_rank=passage.fused_rank,
         language=asked.recalled.language,
     )
     complete, completeness_inputs = completeness(

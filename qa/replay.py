@@ -30,11 +30,16 @@ def relevances(question: ScoredQuestion, card: RerankerCard | None) -> list[floa
         return list(question.relevance)
     used = card if question.reranked else None
     return [
-        relevance(used, rerank=rerank, cosine=cosine, lexical=lexical, language=question.language)[
-            0
-        ]
-        for rerank, cosine, lexical in zip(
-            question.rerank, question.cosine, question.lexical, strict=True
+        relevance(
+            used,
+            rerank=rerank,
+            cosine=cosine,
+            lexical=lexical,
+            fused_rank=fused_rank,
+            language=question.language,
+        )[0]
+        for fused_rank, (rerank, cosine, lexical) in enumerate(
+            zip(question.rerank, question.cosine, question.lexical, strict=True), start=1
         )
     ]
 

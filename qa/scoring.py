@@ -15,6 +15,7 @@ from documents import presets
 from documents.analysis import analyze
 from inference.ports import Calibration
 from qa.aspects import covers
+from qa.fusion import place_share
 from qa.types import FactorWeights
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ def relevance(
     rerank: float | None,
     cosine: float | None,
     lexical: float | None,
+    fused_rank: int | None = None,
     language: str = "",
 ) -> Scored:
     """Probability that the passage answers the question, from the signals at hand.
@@ -99,7 +101,8 @@ def relevance(
     there is a cross-encoder's score, only one that reads it. One fitted on another language is
     never used. A score of an uncalibrated cross-encoder goes through the plain logistic function,
     as sentence-transformers does, unless it is in [0, 1] by itself (``uncalibrated_unit``); without
-    one, ``FIRST_STAGE_CALIBRATIONS``. Nothing at hand at all gives 0.
+    one, ``FIRST_STAGE_CALIBRATIONS``. Nothing at hand at all gives 0: a place among the recalled
+    (``fused_rank``, from 1) says nothing by itself.
     """
     signals: dict[Signal, float] = {}
     if rerank is not None:
@@ -110,6 +113,8 @@ def relevance(
         signals["lexical"] = lexical
     if not signals:
         return 0.0, {"method": "no_signal", "signals": {}}
+    if fused_rank is not None:
+        signals["fused"] = place_share(fused_rank)
     if rerank is not None and card is not None and card.scores_are_probabilities:
         return _clamp(rerank), {"method": "probability", "signals": {"rerank": rerank}}
     own = _usable(card.calibrations if card is not None else (), signals, language)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from inference.bundled import WEIGHTS, bundled_reranker
+from qa.fusion import place_share
 from training.holdout import held_out_questions, ndcg_of
 from training.logistic import fit, logits_of
 from training.sampling import read_mined
@@ -39,13 +40,15 @@ out: a title shares so few words with its section that with them a fit says litt
 
 SIGNAL_SETS: Mapping[str, tuple[tuple[Signal, ...], ...]] = {
     "en": (
+        ("rerank", "cosine", "lexical", "fused"),
         ("rerank", "cosine", "lexical"),
+        ("rerank", "lexical", "fused"),
         ("rerank", "lexical"),
         ("cosine", "lexical"),
         ("lexical",),
         ("rerank",),
     ),
-    "zh": (("rerank", "lexical"), ("lexical",), ("rerank",)),
+    "zh": (("rerank", "lexical", "fused"), ("rerank", "lexical"), ("lexical",), ("rerank",)),
 }
 STORED_AS = {"en": "", "zh": "zh"}
 """English calibrations also serve questions too short to tell their language."""
@@ -66,6 +69,9 @@ class Cases:
         self.signals: dict[Signal, NDArray[np.float64]] = {
             "rerank": np.concatenate(rerank),
             "lexical": np.concatenate([q.lexical[: q.recalled] for q in judged]),
+            "fused": np.concatenate(
+                [[place_share(rank) for rank in range(1, q.recalled + 1)] for q in judged]
+            ),
         }
         if language == "en":
             self.signals["cosine"] = np.concatenate(
@@ -112,7 +118,6 @@ class Cases:
     def figures(self) -> dict[str, dict[str, float]]:
         """nDCG@10 per set and over all sets, of each order over the same candidates."""
         orders: dict[str, list[NDArray[np.float64]]] = {
-            "fused": [-np.arange(q.recalled, dtype=np.float64) for _, q in self.questions],
             **{name: self.per_list(values) for name, values in self.signals.items()},
             **{
                 "p(" + " ".join(names) + ")": self.per_list(self.cross_fitted(names))

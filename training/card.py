@@ -22,8 +22,10 @@ ORDERS = {
     "cosine": "bi-encoder",
     "lexical": "BM25",
     "rerank": "this model alone",
-    "p(rerank cosine lexical)": "combined",
-    "p(rerank lexical)": "with BM25 alone",
+    "p(rerank cosine lexical)": "with bi-encoder and BM25",
+    "p(rerank cosine lexical fused)": "and the fused place",
+    "p(rerank lexical)": "with BM25",
+    "p(rerank lexical fused)": "with BM25 and the fused place",
     "p(cosine lexical)": "without this model",
 }
 

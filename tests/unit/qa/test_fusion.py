@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa.fusion import cap_per_document, reciprocal_rank_fusion
+from qa.fusion import cap_per_document, place_share, reciprocal_rank_fusion
 
 rankings = st.lists(st.lists(st.integers(0, 30), unique=True, max_size=15), max_size=4)
 
@@ -68,3 +68,9 @@ def test_the_cap_keeps_the_first_items_of_each_document_in_order() -> None:
 def test_a_cap_below_one_is_refused() -> None:
     with pytest.raises(ValueError, match="limit"):
         cap_per_document(["a"], lambda item: item, 0)
+
+
+@given(st.integers(1, 1000))
+def test_a_place_earns_less_than_the_one_before_and_more_than_nothing(rank: int) -> None:
+    assert place_share(1) == 1.0
+    assert place_share(rank) > place_share(rank + 1) > 0

@@ -22,6 +22,7 @@ from inference.errors import (
     ModelUnavailable,
 )
 from inference.ports import Calibration
+from qa.fusion import place_share
 from qa.ranking import rank, sources_of
 from qa.scoring import PRESETS
 from qa.types import PipelineConfig, Ranking
@@ -107,7 +108,7 @@ class TestReranked:
         factors = ranked(ScriptedReranker(by_words)).candidates[0].factors
         assert set(factors.inputs) == {"relevance", "completeness", "readability", "timeliness"}
         assert factors.completeness == 1.0
-        assert factors.inputs["relevance"]["signals"] == {"rerank": 4.0}
+        assert factors.inputs["relevance"]["signals"] == {"rerank": 4.0, "fused": place_share(2)}
 
     def test_relevance_is_calibrated_for_the_language_of_the_question(self) -> None:
         calibration = Calibration(weights={"rerank": 1.0}, bias=0.5, language="en")

@@ -20,7 +20,7 @@ from tests.unit.qa.builders import ScriptedReranker, passage, recalled
 TODAY = date(2026, 11, 24)
 ASKED = "how can I sleep better at night?"
 TEXTS = ("Sleep better at night.", "Receptors of sleep.", "Salt.", "A better night.")
-STEEP = (Calibration({"rerank": 1.0, "cosine": 4.0}, -3.0),)
+STEEP = (Calibration({"rerank": 1.0, "cosine": 4.0, "fused": 3.0}, -3.0),)
 unit = st.floats(0, 1)
 candidates = st.lists(
     st.tuples(st.sampled_from(TEXTS), st.floats(-4, 4), unit, unit, st.booleans()),

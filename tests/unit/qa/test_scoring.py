@@ -146,6 +146,25 @@ class TestRelevance:
     def test_no_signal_at_all_gives_nothing(self) -> None:
         assert relevance(CARD, rerank=None, cosine=None, lexical=None)[0] == 0.0
 
+    def test_a_calibration_may_read_the_place_in_the_fused_order(self) -> None:
+        reads_place = Calibration(weights={"rerank": 1.0, "fused": 5.0}, bias=-6.0)
+        card = RerankerCard("placed", "m", "r", calibrations=(reads_place, *CARD.calibrations))
+        for rank, share in ((1, 1.0), (30, 61 / 90)):
+            value, inputs = relevance(card, rerank=2.0, cosine=None, lexical=None, fused_rank=rank)
+            assert value == pytest.approx(sigmoid(2 + 5 * share - 6 + PRIOR_SHIFT))
+            assert inputs["signals"] == {"rerank": 2.0, "fused": share}
+
+    def test_a_place_alone_says_nothing(self) -> None:
+        found = relevance(None, rerank=None, cosine=None, lexical=None, fused_rank=1)
+        assert found == (0.0, {"method": "no_signal", "signals": {}})
+
+    @given(cosine=scores, lexical=scores, rank=st.integers(1, 100))
+    def test_without_a_reranker_the_place_changes_nothing(
+        self, cosine: float | None, lexical: float | None, rank: int
+    ) -> None:
+        placed = relevance(None, rerank=None, cosine=cosine, lexical=lexical, fused_rank=rank)
+        assert placed[0] == relevance(None, rerank=None, cosine=cosine, lexical=lexical)[0]
+
     def test_extreme_scores_do_not_overflow(self) -> None:
         assert relevance(None, rerank=-1e6, cosine=None, lexical=None)[0] == 0.0
         assert relevance(None, rerank=1e6, cosine=None, lexical=None)[0] == 1.0

@@ -50,12 +50,12 @@ def cases(language: str = "en", name: str = "squad_train") -> Cases:
 
 def test_an_order_by_a_fitted_probability_beats_the_order_of_recall() -> None:
     figures = cases().figures()
-    assert figures["p(rerank cosine lexical)"]["mean"] > figures["fused"]["mean"] + 0.1
+    assert figures["p(rerank cosine lexical fused)"]["mean"] > figures["fused"]["mean"] + 0.1
 
 
 def test_chinese_cases_have_no_cosine() -> None:
     found = cases("zh", "cmrc_train")
-    assert set(found.signals) == {"rerank", "lexical"}
+    assert set(found.signals) == {"rerank", "lexical", "fused"}
     assert found.fitted(("rerank", "lexical")).language == "zh"
 
 
