@@ -23,9 +23,13 @@ ERROR_CODES = frozenset(
         "no_text",
         "crashed",
         "cancelled",
+        "archive_empty",
+        "archive_too_many",
+        "archive_bomb",
     }
 )
-"""Why a file was not read. ``documents.problems`` has a sentence and a remedy for each."""
+"""Why a file was not read. ``documents.problems`` has a sentence and a remedy for each, and
+``documents.delivery_problems`` for those of archives."""
 
 
 class ParseError(Exception):

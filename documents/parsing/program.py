@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import importlib
 import json
 import os
 import resource
@@ -27,6 +28,10 @@ EXIT_REFUSED = 3
 EXIT_MEMORY = 4
 EXIT_OUTPUT_TOO_LARGE = 5
 CPU_GRACE_S = 5
+
+JOBS = {"unpack": "documents.parsing.unpacking"}
+"""What is done with a file beside reading it: modules with ``run(path, options, context)``, whose
+bytes are written to OUT as they are. It raises as a parser does."""
 
 _MEBIBYTE = 1024 * 1024
 _PR_SET_PDEATHSIG = 1
@@ -57,14 +62,19 @@ def main(arguments: list[str]) -> int:
 
 
 def _read(options: argparse.Namespace) -> int:
-    """Read the file and write the message; the exit status says which kind."""
+    """Do the job and write the message; the exit status says which kind."""
     _end_with_the_parent()
     _limit(options.memory_mb, options.time_limit_s, options.output_mb)
     context = ParserContext()
     try:
-        parser = parser_for(options.media_type)
-        _forbid_side_effects(options.output)
-        message = encode_document(parser.parse(options.input, context))
+        if options.job:
+            job = importlib.import_module(JOBS[options.job])
+            _forbid_side_effects(options.output)
+            message = job.run(options.input, json.loads(options.options), context)
+        else:
+            parser = parser_for(options.media_type)
+            _forbid_side_effects(options.output)
+            message = encode_document(parser.parse(options.input, context))
     except ParseError as error:
         return _write(options.output, encode_error(error.code, error.detail[:500]), EXIT_REFUSED)
     except MemoryError:
@@ -76,7 +86,10 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="documents.parsing.program")
     parser.add_argument("input", type=Path)
     parser.add_argument("output", type=Path)
-    parser.add_argument("--media-type", required=True)
+    task = parser.add_mutually_exclusive_group(required=True)
+    task.add_argument("--media-type")
+    task.add_argument("--job", choices=sorted(JOBS))
+    parser.add_argument("--options", default="{}")
     parser.add_argument("--memory-mb", type=int, default=1024)
     parser.add_argument("--time-limit-s", type=int, default=60)
     parser.add_argument("--output-mb", type=int, default=256)

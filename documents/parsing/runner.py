@@ -18,7 +18,7 @@ from documents.parsing.program import EXIT_MEMORY, EXIT_OUTPUT_TOO_LARGE, EXIT_R
 from documents.parsing.wire import WireError, decode_message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from documents.types import ParsedDocument
 
@@ -53,6 +53,34 @@ def parse_file(
 
     Raises ``ParseError`` with one of ``ERROR_CODES``; ``cancelled`` when ``cancelled()`` was true.
     """
+    task = ("--media-type", media_type)
+    return _document(_run(path, task, time_limit_s, memory_mb, cancelled))
+
+
+def run_job(
+    path: Path,
+    job: str,
+    options: Mapping[str, object],
+    *,
+    time_limit_s: float = 60,
+    memory_mb: int = 1024,
+    cancelled: Callable[[], bool] = _never,
+) -> bytes:
+    """Have the program do one of its other ``JOBS`` with ``path``; limits and errors are the same.
+
+    What comes back is whatever the program wrote: check it, it was made from an untrusted file.
+    """
+    task = ("--job", job, "--options", json.dumps(options))
+    return _run(path, task, time_limit_s, memory_mb, cancelled)
+
+
+def _run(
+    path: Path,
+    task: tuple[str, ...],
+    time_limit_s: float,
+    memory_mb: int,
+    cancelled: Callable[[], bool],
+) -> bytes:
     if not path.stat().st_size:
         raise ParseError("empty")
     with tempfile.TemporaryDirectory(prefix="ragsite-parse-") as directory:
@@ -63,7 +91,7 @@ def parse_file(
             *("-E", "-B", "-X", "utf8"),
             *("-m", PROGRAM),
             *(os.fspath(path.resolve()), os.fspath(output)),
-            *("--media-type", media_type),
+            *task,
             *("--memory-mb", str(memory_mb)),
             *("--time-limit-s", str(math.ceil(time_limit_s))),
             *("--output-mb", str(OUTPUT_LIMIT_MB)),
@@ -85,7 +113,7 @@ def parse_file(
             status, peak_mb = _end(process)
         if reason:
             raise ParseError(reason)
-        return _outcome(status, peak_mb, memory_mb, output, _tail(errors))
+        return _output(status, peak_mb, memory_mb, output, _tail(errors))
 
 
 def _wait(pid: int, deadline: float, cancelled: Callable[[], bool]) -> str:
@@ -115,9 +143,8 @@ def _end(process: subprocess.Popen[bytes]) -> tuple[int, float]:
         return process.returncode, 0.0  # it ended before its child did
 
 
-def _outcome(
-    status: int, peak_mb: float, memory_mb: int, output: Path, stderr: str
-) -> ParsedDocument:
+def _output(status: int, peak_mb: float, memory_mb: int, output: Path, stderr: str) -> bytes:
+    """What the program wrote, or ``ParseError`` for the way it ended."""
     if status == EXIT_MEMORY or status == -signal.SIGKILL:
         raise ParseError("memory", stderr)
     if status in (-signal.SIGXCPU, -signal.SIGALRM):
@@ -131,13 +158,25 @@ def _outcome(
     if status not in (0, EXIT_REFUSED):
         raise ParseError("crashed", f"exit status {status}: {stderr}")
     try:
-        message = decode_message(output.read_bytes())
-    except (WireError, OSError) as error:
+        message = output.read_bytes()
+    except OSError as error:
         raise ParseError("crashed", str(error)) from error
-    if isinstance(message, tuple):
-        code, detail = message
-        raise ParseError(code if code in ERROR_CODES else "crashed", detail)
+    if status == EXIT_REFUSED:
+        _document(message)
+        raise ParseError("crashed", "refused without a reason")
     return message
+
+
+def _document(message: bytes) -> ParsedDocument:
+    """The document in a message. Raises ``ParseError`` for the error in it, or for none of both."""
+    try:
+        found = decode_message(message)
+    except WireError as error:
+        raise ParseError("crashed", str(error)) from error
+    if isinstance(found, tuple):
+        code, detail = found
+        raise ParseError(code if code in ERROR_CODES else "crashed", detail)
+    return found
 
 
 def _tail(path: Path) -> str:

@@ -216,7 +216,7 @@ def test_exit_statuses_are_told_apart(
     tmp_path: Path, status: int, peak_mb: float, code: str
 ) -> None:
     with pytest.raises(ParseError) as caught:
-        runner._outcome(status, peak_mb, 1024, tmp_path / "out.json", "")
+        runner._output(status, peak_mb, 1024, tmp_path / "out.json", "")
 
     assert caught.value.code == code
 
@@ -229,7 +229,7 @@ def test_output_that_makes_no_sense_is_a_crash(tmp_path: Path, output: bytes) ->
     path.write_bytes(output)
 
     with pytest.raises(ParseError) as caught:
-        runner._outcome(0, 1.0, 1024, path, "")
+        runner._document(runner._output(0, 1.0, 1024, path, ""))
 
     assert caught.value.code == "crashed"
     assert caught.value.code in ERROR_CODES
