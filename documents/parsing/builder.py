@@ -79,34 +79,35 @@ class DocumentBuilder:
     def add_lines(
         self,
         kind: BlockKind,
-        lines: Sequence[tuple[str, tuple[float, float, float, float]]],
+        lines: Sequence[tuple[str, tuple[float, float, float, float], int]],
         *,
-        page: int,
         level: int = 0,
     ) -> None:
-        """Add a block of printed lines, each with its box; the lines are recorded with offsets.
+        """Add a block of printed lines, each with box and page; they are recorded with offsets.
+
+        The block's page is that of its first line.
 
         A line that ends with a soft hyphen (U+00AD) is joined to the next without it.
         """
-        printed = [(one_line(text), box) for text, box in lines]
-        printed = [(text, box) for text, box in printed if text.strip("\xad")]
+        printed = [(one_line(text), box, page) for text, box, page in lines]
+        printed = [line for line in printed if line[0].strip("\xad")]
         if not printed:
             return
         text = ""
-        spans: list[tuple[int, int, tuple[float, float, float, float]]] = []
-        for line, box in printed:
+        spans: list[tuple[int, int, tuple[float, float, float, float], int]] = []
+        for line, box, page in printed:
             if text.endswith("\xad"):
                 text = text[:-1]
-                spans[-1] = (spans[-1][0], len(text), spans[-1][2])
+                spans[-1] = (spans[-1][0], len(text), *spans[-1][2:])
             elif text:
                 text += joint(text, line)
-            spans.append((len(text), len(text) + len(line), box))
+            spans.append((len(text), len(text) + len(line), box, page))
             text += line
         if kind == "heading":
             self._open_section(" ".join(text.split()), level)
         start = self._append(kind, text)
-        self._lines.extend(Line(start + a, start + b, page, box) for a, b, box in spans)
-        self._add_block(kind, start, level=level, page=page)
+        self._lines.extend(Line(start + a, start + b, page, box) for a, b, box, page in spans)
+        self._add_block(kind, start, level=level, page=printed[0][2])
 
     def build(
         self,

@@ -78,18 +78,19 @@ def test_offsets_are_right_and_text_is_storable_whatever_comes_in(
 def test_lines_of_a_paragraph_keep_their_offsets_and_boxes() -> None:
     builder = DocumentBuilder(1000)
     builder.add("paragraph", "before")
-    builder.add_lines("paragraph", [("one\x00 line", BOX), ("two", BOX)], page=3)
+    builder.add_lines("paragraph", [("one\x00 line", BOX, 3), ("two", BOX, 4)])
 
     parsed = builder.build()
 
     assert parsed.text == "before\n\none line\ntwo"
     assert [parsed.text[line.start : line.end] for line in parsed.lines] == ["one line", "two"]
-    assert {line.page for line in parsed.lines} == {3}
+    assert [line.page for line in parsed.lines] == [3, 4]
+    assert parsed.blocks[-1].page == 3
 
 
 def test_a_word_parted_at_a_line_end_is_joined() -> None:
     builder = DocumentBuilder(1000)
-    builder.add_lines("paragraph", [("neuro\xad", BOX), ("biology", BOX)], page=1)
+    builder.add_lines("paragraph", [("neuro\xad", BOX, 1), ("biology", BOX, 1)])
 
     parsed = builder.build()
 
@@ -99,7 +100,7 @@ def test_a_word_parted_at_a_line_end_is_joined() -> None:
 
 def test_chinese_lines_are_joined_without_a_gap() -> None:
     builder = DocumentBuilder(1000)
-    builder.add_lines("paragraph", [("睡眠障", BOX), ("碍的机制", BOX)], page=1)
+    builder.add_lines("paragraph", [("睡眠障", BOX, 1), ("碍的机制", BOX, 1)])
 
     assert builder.build().text == "睡眠障碍的机制"
 

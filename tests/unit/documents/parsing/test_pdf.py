@@ -130,6 +130,138 @@ def test_running_heads_and_page_numbers_are_left_out(tmp_path: Path) -> None:
     assert text.count("has its own words.") == 5
 
 
+def test_a_running_head_of_one_chapter_and_page_numbers_in_roman_are_left_out(
+    tmp_path: Path,
+) -> None:
+    def draw(canvas: Canvas) -> None:
+        for number in range(8):
+            chapter = "The sea" if number < 4 else "The shore"
+            write_lines(canvas, [chapter], top=580)
+            write_lines(canvas, [f"{'ABCDEFGH'[number]} page of its own words."], top=400)
+            write_lines(canvas, [["i", "ii", "iii", "iv", "v", "vi", "vii", "viii"][number]], top=9)
+            if number < 7:
+                canvas.showPage()
+
+    text = parse(written(tmp_path, pdf(draw))).text
+
+    assert "The sea" not in text
+    assert "viii" not in text
+    assert text.count("of its own words.") == 8
+
+
+def test_an_amount_at_the_foot_of_each_page_is_no_page_number(tmp_path: Path) -> None:
+    def draw(canvas: Canvas) -> None:
+        for number in range(5):
+            write_lines(canvas, [f"{'ABCDE'[number]} statement of this month."], top=400)
+            write_lines(canvas, [f"Balance 1,{number}34.50"], top=20)
+            if number < 4:
+                canvas.showPage()
+
+    text = parse(written(tmp_path, pdf(draw))).text
+
+    assert "1,034.50" in text
+    assert "1,434.50" in text
+
+
+def test_the_first_head_of_a_short_document_stays(tmp_path: Path) -> None:
+    def draw(canvas: Canvas) -> None:
+        for number in (1, 2):
+            write_lines(canvas, ["Acme Ltd, confidential"], top=580)
+            write_lines(canvas, [f"{'AB'[number - 1]} page of its own words."], top=400)
+            write_lines(canvas, [f"{number}"], top=20)
+            if number < 2:
+                canvas.showPage()
+
+    text = parse(written(tmp_path, pdf(draw))).text
+
+    assert text.startswith("Acme Ltd, confidential")
+    assert text.count("Acme") == 1
+    assert not any(character.isdigit() for character in text)
+
+
+def test_a_sentence_goes_on_overleaf_past_foot_and_head(tmp_path: Path) -> None:
+    def draw(canvas: Canvas) -> None:
+        for number in range(1, 5):
+            write_lines(canvas, ["The annual report"], top=580)
+            first = f"{'abcd'[number - 1]} whole year of it, and so it goes"
+            write_lines(canvas, [first, f"on with {'wxyz'[number - 1]} and without"], top=400)
+            write_lines(canvas, [f"{number}"], top=20)
+            if number < 4:
+                canvas.showPage()
+
+    parsed = parse(written(tmp_path, pdf(draw)))
+
+    assert len(parsed.blocks) == 1
+    assert "on with w and without\nb whole year of it" in parsed.text
+    assert parsed.blocks[0].page == 1
+    assert [line.page for line in parsed.lines] == [1, 1, 2, 2, 3, 3, 4, 4]
+
+
+def test_two_columns_are_read_one_after_the_other_however_they_are_drawn(tmp_path: Path) -> None:
+    left = [f"the left column of text has the line {number}" for number in range(8)]
+    right = [f"the right column of it has the line {number}" for number in range(8)]
+
+    def draw(canvas: Canvas) -> None:
+        canvas.setFont("Helvetica", 10)
+        for number, (one, other) in enumerate(zip(left, right, strict=True)):
+            canvas.drawString(30, 500 - 12 * number, one)
+            canvas.drawString(220, 500 - 12 * number, other)
+
+    assert parse(written(tmp_path, pdf(draw))).text.split("\n") == [*left, *right]
+
+
+def test_a_table_is_kept_as_rows(tmp_path: Path) -> None:
+    rows = [("Country", "Capital", "People"), ("Austria", "Vienna", "9"), ("Chad", "Ndjamena", "8")]
+
+    def draw(canvas: Canvas) -> None:
+        canvas.setFont("Helvetica", 10)
+        for number, row in enumerate(rows):
+            for column, cell in enumerate(row):
+                canvas.drawString(50 + 90 * column, 500 - 14 * number, cell)
+
+    assert kinds_and_texts(parse(written(tmp_path, pdf(draw)))) == [
+        ("table_row", " | ".join(row)) for row in rows
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rotation", "corner"), [(0, "top"), (90, "right"), (180, "bottom"), (270, "left")]
+)
+def test_boxes_are_those_of_the_page_as_it_is_shown(
+    tmp_path: Path, rotation: int, corner: str
+) -> None:
+    """The text stands upright in the page's space, so it is shown turned with the page."""
+
+    def draw(canvas: Canvas) -> None:
+        canvas.setPageRotation(rotation)
+        # The page is shown 400 points wide and 600 high, however it is turned.
+        upper = 600 if rotation in (0, 180) else 400
+        write_lines(canvas, ["The first line of it", "and the second one"], top=upper - 20)
+
+    parsed = parse(written(tmp_path, pdf(draw)))
+    left, bottom, right, top = parsed.lines[0].box
+
+    assert parsed.text == "The first line of it\nand the second one"
+    distances = {"top": 600 - top, "right": 400 - right, "bottom": bottom, "left": left}
+    assert distances[corner] == pytest.approx(12, abs=3)
+    assert distances[corner] == min(distances.values())
+
+
+def test_a_stamp_up_the_margin_is_no_heading(tmp_path: Path) -> None:
+    def draw(canvas: Canvas) -> None:
+        canvas.saveState()
+        canvas.rotate(90)
+        canvas.setFont("Helvetica", 20)
+        canvas.drawString(100, -30, "arXiv 2203.00274")
+        canvas.restoreState()
+        write_lines(canvas, BODY, top=500)
+
+    assert kinds_and_texts(parse(written(tmp_path, pdf(draw)))) == [
+        ("paragraph", "\n".join(BODY)),
+        ("paragraph", "arXiv 2203.00274"),
+    ]
+
+
 def test_title_and_author_come_from_the_files_properties(tmp_path: Path) -> None:
     def draw(canvas: Canvas) -> None:
         canvas.setTitle("The title")
