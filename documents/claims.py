@@ -2,23 +2,26 @@
 
 A worker that was given up for dead may still be running. Every write here names the attempt it
 belongs to, so what comes late changes nothing: the writer gets ``ClaimLost`` and stops.
+
+Three ways an attempt can end early are counted apart: the document's own failure ends its
+processing; what is away for a time postpones it; a lost worker is not the document's fault.
 """
 
 from __future__ import annotations
 
-import os
-import socket
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import F, Q
-from django.db.models.functions import Coalesce
+from django.db.models import F
 from django.utils import timezone
 
 from documents.models import DocumentVersion, ProcessingStage
+from documents.workers import is_gone, worker_name
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from django.db.models import QuerySet
 
 State = DocumentVersion.State
@@ -26,14 +29,17 @@ Stage = ProcessingStage.Stage
 
 HEARTBEAT_EXPIRES = timedelta(minutes=5)
 """A worker that has not written for so long is given up; longer than any one step takes."""
-RING_AGAIN_AFTER = timedelta(minutes=1)
-"""A version that waits for so long while no worker is busy was not heard of."""
-RETRY_AFTER = timedelta(minutes=10)
-"""The same for one that waits because of a model: the task's own retry comes sooner."""
-MOST_LOSSES = 3
-"""A version whose worker died so often is not tried again by itself."""
-MOST_POSTPONEMENTS = 6
-"""Nor one that a model failed so often."""
+LOSSES_BEFORE_ALONE = 2
+"""A version that lost so many workers is processed while nothing else is in work."""
+MOST_LOSSES = LOSSES_BEFORE_ALONE + 3
+"""After three more losses, while alone, it has failed: nothing else can have been the reason."""
+ALONE_PAUSE = timedelta(seconds=30)
+"""So long a version that runs alone lets others pass after a loss."""
+MOST_POSTPONEMENTS = 20
+"""About seven hours of waiting for what is away; then the version has failed."""
+FIRST_POSTPONEMENT = timedelta(seconds=10)
+LONGEST_POSTPONEMENT = timedelta(minutes=30)
+"""Each postponement is twice as long as the one before, up to this."""
 
 _STATE_OF_STAGE = {
     Stage.PARSE: State.PARSING,
@@ -63,9 +69,16 @@ class Claim:
     def holds(self) -> bool:
         return self.rows().exists()
 
+    def beat(self) -> bool:
+        """Leave a sign of life. False when the claim does not hold any more."""
+        return bool(self.rows().update(heartbeat_at=timezone.now()))
+
 
 def claim(version_id: int) -> Claim | None:
-    """Take a waiting version. None when it is not waiting, gone, or its knowledge base paused."""
+    """Take a waiting version. None when it is not waiting, gone, or its knowledge base paused.
+
+    Whose turn it is, is not asked here: see ``turns``.
+    """
     now = timezone.now()
     taken = DocumentVersion.objects.filter(
         pk=version_id,
@@ -74,10 +87,11 @@ def claim(version_id: int) -> Claim | None:
     ).update(
         state=State.PARSING,
         attempt=F("attempt") + 1,
-        worker=f"{socket.gethostname()}:{os.getpid()}"[:120],
+        worker=worker_name(),
         heartbeat_at=now,
         started_at=now,
         finished_at=None,
+        not_before=None,
         progress_done=0,
         progress_total=0,
         error_code="",
@@ -106,6 +120,7 @@ def begin(claim: Claim, stage: ProcessingStage.Stage, *, total: int = 0) -> None
         attempt=claim.attempt,
         defaults={
             "state": ProcessingStage.State.RUNNING,
+            "worker": worker_name(),
             "progress_done": 0,
             "progress_total": total,
             "started_at": timezone.now(),
@@ -126,6 +141,7 @@ def finish(claim: Claim, **values: Any) -> None:
         claim,
         state=State.READY,
         lost_attempts=0,
+        postponements=0,
         finished_at=timezone.now(),
         progress_done=F("progress_total"),
         **values,
@@ -152,67 +168,129 @@ def cancel(claim: Claim, code: str) -> None:
 
 
 def postpone(claim: Claim, code: str, detail: str = "") -> bool:
-    """Back to waiting, with the reason; failed instead, and False, when that came too often.
+    """Back to waiting for a while, with the reason; failed instead, and False, after too many.
 
     Raises ``ClaimLost``.
     """
-    again = claim.rows().filter(lost_attempts__lt=MOST_POSTPONEMENTS - 1)
-    postponed = again.update(
+    before = claim.rows().values_list("postponements", flat=True).first()
+    if before is None:
+        raise ClaimLost
+    if before + 1 >= MOST_POSTPONEMENTS:
+        fail(claim, code, detail)
+        return False
+    now = timezone.now()
+    _write(
+        claim,
         state=State.PENDING,
-        lost_attempts=F("lost_attempts") + 1,
-        heartbeat_at=timezone.now(),
+        postponements=before + 1,
+        queued_at=now,
+        not_before=now + _pause_after(before),
+        heartbeat_at=None,
         error_code=code[:40],
         error_detail=detail[:500],
     )
-    if postponed:
-        _close_stage(claim, ProcessingStage.State.FAILED, code, detail)
-    else:
-        fail(claim, code, detail)
-    return bool(postponed)
+    _close_stage(claim, ProcessingStage.State.FAILED, code, detail)
+    return True
+
+
+def _pause_after(postponements: int) -> timedelta:
+    return min(LONGEST_POSTPONEMENT, FIRST_POSTPONEMENT * (1 << postponements))
+
+
+# ---- from outside --------------------------------------------------------------------------------
+def wait_again(version_ids: Collection[int]) -> list[int]:
+    """Set final versions back to the start, as if nothing had been tried. Returns which."""
+    queued = []
+    for pk in version_ids:
+        reset = DocumentVersion.objects.filter(pk=pk, state__in=DocumentVersion.FINAL).update(
+            state=State.PENDING,
+            # Without the mark of what was indexed, processing cannot find that nothing changed.
+            indexed_fingerprint="",
+            lost_attempts=0,
+            postponements=0,
+            progress_done=0,
+            progress_total=0,
+            error_code="",
+            error_detail="",
+            queued_at=timezone.now(),
+            not_before=None,
+            started_at=None,
+            finished_at=None,
+            heartbeat_at=None,
+        )
+        if reset:
+            queued.append(pk)
+    return queued
+
+
+def call_off(versions: QuerySet[DocumentVersion]) -> list[int]:
+    """Cancel those of ``versions`` that wait or are in work. Returns which.
+
+    A worker that has one finds out at its next write, and within seconds while it parses.
+    """
+    unfinished = versions.filter(state__in=[State.PENDING, *DocumentVersion.RUNNING])
+    called_off = []
+    for pk in list(unfinished.order_by("pk").values_list("pk", flat=True)):
+        now = timezone.now()
+        # Row by row, and asked again: a swap that is just being written is waited for, and wins.
+        stopped = DocumentVersion.objects.filter(
+            pk=pk, state__in=[State.PENDING, *DocumentVersion.RUNNING]
+        ).update(state=State.CANCELLED, error_code="cancelled", not_before=None, finished_at=now)
+        if stopped:
+            called_off.append(pk)
+    ProcessingStage.objects.filter(
+        version__in=called_off, state=ProcessingStage.State.RUNNING
+    ).update(state=ProcessingStage.State.FAILED, error_code="cancelled", finished_at=timezone.now())
+    return called_off
 
 
 def give_up_lost() -> int:
-    """Set versions whose worker fell silent back to waiting, or fail them. Returns how many."""
-    silent = DocumentVersion.objects.filter(
-        state__in=DocumentVersion.RUNNING, heartbeat_at__lt=timezone.now() - HEARTBEAT_EXPIRES
-    )
+    """Take back versions whose worker fell silent or is known to be gone. Returns how many."""
+    return _give_up(only_lost=True)
+
+
+def give_up_all() -> int:
+    """The same for every version in work: call it only while no worker runs."""
+    return _give_up(only_lost=False)
+
+
+def _give_up(*, only_lost: bool) -> int:
+    silent_since = timezone.now() - HEARTBEAT_EXPIRES
+    running = DocumentVersion.objects.filter(state__in=DocumentVersion.RUNNING)
     count = 0
-    for version_id, attempt in silent.values_list("pk", "attempt"):
-        lost = Claim(version_id, attempt)
-        still_silent = lost.rows().filter(heartbeat_at__lt=timezone.now() - HEARTBEAT_EXPIRES)
-        changed = still_silent.filter(lost_attempts__lt=MOST_LOSSES - 1).update(
-            state=State.PENDING, lost_attempts=F("lost_attempts") + 1, heartbeat_at=None
-        ) or still_silent.update(
-            state=State.FAILED,
-            lost_attempts=F("lost_attempts") + 1,
-            finished_at=timezone.now(),
-            error_code="lost",
-        )
-        if changed:
-            _close_stage(lost, ProcessingStage.State.FAILED, "lost")
+    for pk, attempt, worker, heartbeat in running.values_list(
+        "pk", "attempt", "worker", "heartbeat_at"
+    ):
+        if only_lost and not (heartbeat is None or heartbeat < silent_since or is_gone(worker)):
+            continue
+        # A sign of life since it was read proves the worker alive.
+        lost = Claim(pk, attempt)
+        if _lose(lost, lost.rows().filter(heartbeat_at=heartbeat)):
             count += 1
     return count
 
 
-def unheard() -> list[int]:
-    """Versions that wait although no worker is busy, oldest first: their message was lost.
-
-    Each is named at most once per ``RING_AGAIN_AFTER``.
-    """
+def _lose(lost: Claim, rows: QuerySet[DocumentVersion]) -> bool:
+    """Note a loss of ``rows``, which is the row of ``lost`` or none: it waits again, or failed."""
     now = timezone.now()
-    busy = DocumentVersion.objects.filter(
-        state__in=DocumentVersion.RUNNING, heartbeat_at__gte=now - HEARTBEAT_EXPIRES
+    again = {"state": State.PENDING, "queued_at": now, "heartbeat_at": None, "progress_done": 0}
+    few = {"lost_attempts__lt": LOSSES_BEFORE_ALONE - 1}
+    several = {"lost_attempts__range": (LOSSES_BEFORE_ALONE - 1, MOST_LOSSES - 2)}
+    changed = (
+        rows.filter(**few).update(**again, lost_attempts=F("lost_attempts") + 1)
+        or rows.filter(**several).update(
+            **again, lost_attempts=F("lost_attempts") + 1, not_before=now + ALONE_PAUSE
+        )
+        or rows.filter(lost_attempts__gte=MOST_LOSSES - 1).update(
+            state=State.FAILED,
+            lost_attempts=F("lost_attempts") + 1,
+            finished_at=now,
+            error_code="lost",
+        )
     )
-    if busy.exists():
-        return []
-    waiting = (
-        DocumentVersion.objects.filter(state=State.PENDING, knowledge_base__is_paused=False)
-        .annotate(since=Coalesce("heartbeat_at", "created_at"))
-        .filter(Q(error_code="", since__lt=now - RING_AGAIN_AFTER) | Q(since__lt=now - RETRY_AFTER))
-    )
-    found = list(waiting.order_by("created_at").values_list("pk", flat=True))
-    DocumentVersion.objects.filter(pk__in=found, state=State.PENDING).update(heartbeat_at=now)
-    return found
+    if changed:
+        _close_stage(lost, ProcessingStage.State.FAILED, "lost")
+    return bool(changed)
 
 
 def _write(claim: Claim, **values: Any) -> None:

@@ -6,6 +6,7 @@ one short transaction that swaps the passages and says so.
 
 from __future__ import annotations
 
+import errno
 import logging
 import time
 from contextlib import suppress
@@ -14,9 +15,11 @@ from itertools import groupby
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from django.db import transaction
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import InterfaceError, OperationalError, connection, transaction
+from psycopg.errors import DiskFull
 
-from documents import claims, parsed
+from documents import claims, parsed, turns
 from documents.analysis import detect_language
 from documents.chunking import chunk
 from documents.claims import Claim, ClaimLost, Stage
@@ -61,11 +64,22 @@ if TYPE_CHECKING:
     from documents.types import ParsedDocument
     from inference.ports import Embedder
 
-__all__ = ["index_document", "index_passages", "reindex_chunk", "reindex_stale", "stale_chunks"]
+__all__ = [
+    "index_document",
+    "index_next",
+    "index_passages",
+    "reindex_chunk",
+    "reindex_stale",
+    "stale_chunks",
+]
 
 logger = logging.getLogger(__name__)
 
 CANCELLATION_CHECK_S = 2.0
+CUT_AT_ONCE = 200
+"""Passages measured between two looks whether the version is still wanted."""
+DATABASE_PATIENCE_S = 60.0
+"""A database that restarts is waited for so long, to say that the version waits again."""
 STALE_AT_ONCE = 200
 _TITLE_LENGTH = 300
 
@@ -84,27 +98,57 @@ class _Prepared:
     """When curators last spoke of each passage, as far as ``passages`` know."""
 
 
+@dataclass(frozen=True, slots=True)
+class Processed:
+    """A version was processed, whatever became of it."""
+
+    generation_id: int | None
+    """The generation whose passages changed, if any."""
+
+
+def index_next() -> Processed | None:
+    """Process the version whose turn it is to its end. None when none may be begun now.
+
+    What is wrong with the file is stored on the version, not raised; a model that fails for now,
+    a full disk or a database that goes away leaves it waiting, with the reason. A defect of ours
+    is stored and raised.
+    """
+    held = turns.claim_next()
+    return None if held is None else Processed(_index(held))
+
+
 def index_document(version_id: int) -> int | None:
-    """Process a waiting version to its end. Returns the generation whose passages changed, or None.
+    """The same for one version, whoever's turn it is. Returns the generation that changed, or None.
 
     Quietly does nothing when the version is not waiting (another worker has it, it was cancelled).
-    What is wrong with the file is stored on the version, not raised. When a model fails for now,
-    the version waits again and ``ModelError`` is raised: call again later.
     """
     held = claims.claim(version_id)
-    if held is None:
-        return None
+    return None if held is None else _index(held)
+
+
+def _index(held: Claim) -> int | None:
     try:
         return _process(held)
     except ClaimLost:
-        logger.info("document.claim.lost", extra={"version_id": version_id})
+        logger.info("document.claim.lost", extra={"version_id": held.version_id})
     except ParseError as error:
         _fail(held, error.code, error.detail)
     except InvalidModelResponse as error:
         _fail(held, error.reason, str(error))
     except ModelError as error:
-        if _postpone(held, error):
+        _postpone(held, error.reason, str(error))
+    except (OperationalError, InterfaceError) as error:
+        _outlast(held, error)
+    except SoftTimeLimitExceeded:
+        _fail(held, "timeout", "the whole of its processing")
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            _fail(held, "internal", type(error).__name__)
             raise
+        _postpone(held, "disk_full")
+    except Exception as error:
+        _fail(held, "internal", type(error).__name__)
+        raise
     return None
 
 
@@ -199,7 +243,7 @@ def _parse(held: Claim, version: DocumentVersion) -> ParsedDocument:
 
 
 def _cancellation(held: Claim) -> Callable[[], bool]:
-    """Whether to stop, asked of the database every few seconds at most."""
+    """Whether to stop, asked of the database every few seconds at most: the heartbeat too."""
     asked_at = time.monotonic()
 
     def cancelled() -> bool:
@@ -207,7 +251,7 @@ def _cancellation(held: Claim) -> Callable[[], bool]:
         if time.monotonic() - asked_at < CANCELLATION_CHECK_S:
             return False
         asked_at = time.monotonic()
-        return not held.holds()
+        return not held.beat()
 
     return cancelled
 
@@ -226,7 +270,11 @@ def _prepare(
     if not drafts:
         raise ParseError("no_text", "")
     curations = curations_of(version.document_id)
-    passages = passages_of(title, drafts, curations)
+    passages: list[Passage] = []
+    for start in range(0, len(drafts), CUT_AT_ONCE):
+        if start:
+            claims.progress(held, start)
+        passages += passages_of(title, drafts[start : start + CUT_AT_ONCE], curations)
     claims.begin(held, Stage.EMBED, total=len(passages))
     vectors = vectors_of(embedder, passages, on_progress=lambda done: claims.progress(held, done))
     dates = find_dates(found, version.filename)
@@ -328,13 +376,23 @@ def _fail(held: Claim, code: str, detail: str) -> None:
         logger.warning("document.failed", extra={"version_id": held.version_id, "error_code": code})
 
 
-def _postpone(held: Claim, error: ModelError) -> bool:
-    """Whether the version waits for another try."""
-    try:
-        postponed = claims.postpone(held, error.reason, str(error))
-    except ClaimLost:
-        return False
-    logger.warning(
-        "document.postponed", extra={"version_id": held.version_id, "reason": error.reason}
-    )
-    return postponed
+def _postpone(held: Claim, code: str, detail: str = "") -> None:
+    """Let it wait for another try."""
+    with suppress(ClaimLost):
+        claims.postpone(held, code, detail)
+        logger.warning("document.postponed", extra={"version_id": held.version_id, "reason": code})
+
+
+def _outlast(held: Claim, error: Exception) -> None:
+    """The database failed: when it is back, the version waits again. Raises what lasts too long."""
+    code = "disk_full" if isinstance(error.__cause__, DiskFull) else "database_unavailable"
+    give_up_at = time.monotonic() + DATABASE_PATIENCE_S
+    while True:
+        if not connection.in_atomic_block:  # a caller's transaction is not ours to end
+            connection.close_if_unusable_or_obsolete()
+        try:
+            return _postpone(held, code)
+        except (OperationalError, InterfaceError):
+            if time.monotonic() > give_up_at:
+                raise
+            time.sleep(1)

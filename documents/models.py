@@ -265,7 +265,7 @@ class DocumentVersion(models.Model):
     """The bytes of a document at one time, and how far their processing has come.
 
     A worker claims the row by a conditional UPDATE that raises ``attempt``; every later write
-    names that attempt, so that a worker that was given up for dead cannot overwrite.
+    names that attempt, so that a worker that was given up for dead cannot overwrite (``claims``).
     """
 
     class State(models.TextChoices):
@@ -294,6 +294,10 @@ class DocumentVersion(models.Model):
     state = models.CharField(max_length=10, choices=State, default=State.PENDING)
     attempt = models.PositiveIntegerField(default=0)
     lost_attempts = models.PositiveIntegerField(default=0)
+    postponements = models.PositiveIntegerField(default=0, db_default=0)
+    queued_at = models.DateTimeField(default=timezone.now)
+    """Since when it waits: its place among those of its knowledge base."""
+    not_before = models.DateTimeField(null=True, blank=True)
     worker = models.CharField(max_length=120, blank=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
     progress_done = models.PositiveIntegerField(default=0)
@@ -321,6 +325,12 @@ class DocumentVersion(models.Model):
                 condition=Q(state__in=["pending", "parsing", "chunking", "embedding"]),
                 name="version_unfinished",
             ),
+            models.Index(
+                fields=["knowledge_base", "queued_at", "id"],
+                condition=Q(state="pending"),
+                name="version_waiting",
+            ),
+            models.Index(fields=["knowledge_base", "-started_at"], name="version_served"),
         ]
 
     def __str__(self) -> str:
@@ -349,6 +359,7 @@ class ProcessingStage(models.Model):
     stage = models.CharField(max_length=10, choices=Stage)
     state = models.CharField(max_length=10, choices=State, default=State.RUNNING)
     attempt = models.PositiveIntegerField()
+    worker = models.CharField(max_length=120, blank=True, db_default="")
     progress_done = models.PositiveIntegerField(default=0)
     progress_total = models.PositiveIntegerField(default=0)
     error_code = models.CharField(max_length=40, blank=True)

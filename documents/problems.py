@@ -93,6 +93,14 @@ PROBLEMS: dict[str, Problem] = {
         _("Tell an administrator to check the model's settings, then try again."),
     ),
     # ---- the workers ----
+    "database_unavailable": Problem(
+        _("The database went away while this document was processed."),
+        _("It is tried again by itself. If this lasts, tell an administrator."),
+    ),
+    "internal": Problem(
+        _("A part of Ragsite failed while it processed this document."),
+        _("Try again. If it fails once more, tell an administrator: the log says what failed."),
+    ),
     "lost": Problem(
         _("The program that processed this document ended several times without finishing."),
         _("Try again. If it fails once more, the file may be too demanding: split it."),

@@ -1,4 +1,4 @@
-"""Background work on the queue ``ingest``. Each task carries ids and calls one function.
+"""Background work on the queues ``documents`` and ``ingest``. A task calls one function.
 
 Rows are the jobs; a message only says that there is work. Losing or repeating one does no harm.
 """
@@ -7,9 +7,14 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from documents import claims, indexing, lexicon, originals, spaces
+from documents import claims, indexing, lexicon, originals, queueing, spaces, turns
 from documents.models import EmbeddingSpace
 from inference.errors import ModelTimeout, ModelUnavailable
+
+QUEUE = "documents"
+"""Of ``process_next`` alone: its length tells how many bells are on their way."""
+MOST_RINGS = 16
+"""As many workers are woken at once."""
 
 _RETRY = {
     "autoretry_for": (ModelUnavailable, ModelTimeout),
@@ -20,11 +25,19 @@ _RETRY = {
 }
 
 
-@shared_task(acks_late=True, soft_time_limit=3000, time_limit=3300, **_RETRY)
-def process_document(version_id: int) -> None:
-    generation_id = indexing.index_document(version_id)
-    if generation_id is not None and lexicon.statistics_are_stale(generation_id):
-        lexicon.rebuild_statistics(generation_id)
+@shared_task(acks_late=True, soft_time_limit=3000, time_limit=3300)
+def process_next() -> None:
+    """Process the version whose turn it is, and hand the bell on while others wait."""
+    claims.give_up_lost()
+    processed = indexing.index_next()
+    if processed and turns.claimable(1):
+        queueing.ring(process_next)
+    if (
+        processed
+        and processed.generation_id
+        and lexicon.statistics_are_stale(processed.generation_id)
+    ):
+        lexicon.rebuild_statistics(processed.generation_id)
 
 
 @shared_task(acks_late=True, soft_time_limit=300, time_limit=330, **_RETRY)
@@ -58,8 +71,15 @@ def build_vector_indexes() -> None:
 @shared_task
 def requeue_expired() -> None:
     claims.give_up_lost()
-    for version_id in claims.unheard():
-        process_document.delay(version_id)
+    _ring_again()
     for chunk_id in indexing.stale_chunks():
         reindex_chunk.delay(chunk_id)
     originals.erase_originals()
+
+
+def _ring_again() -> None:
+    """While versions wait and no bell is on its way: it was lost, or their time has come."""
+    waiting = turns.claimable(MOST_RINGS)
+    if waiting and queueing.is_empty(QUEUE):
+        for _ in range(waiting):
+            queueing.ring(process_next)

@@ -17,16 +17,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.audit import record
-from documents import tasks
+from documents import claims
+from documents.doorbell import ring_on_commit
 from documents.fingerprints import sha256_of
 from documents.models import Document, DocumentVersion, KnowledgeBase
 from documents.parsing.base import ParseError
 from documents.parsing.registry import SUPPORTED, detect_media_type
 from documents.problems import explain
-from documents.queueing import enqueue_on_commit
 
 if TYPE_CHECKING:
     from django.core.files.base import File
+    from django.db.models.fields.files import FieldFile
 
     from accounts.models import User
 
@@ -66,22 +67,46 @@ class _Checked:
     sha256: str
 
 
-def upload(*, actor: User, knowledge_base: KnowledgeBase, file: File[bytes]) -> UploadOutcome:
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What is known of where a file comes from, beside its name."""
+
+    tags: tuple[str, ...] = ()
+    """For a new document: the folders that it stood in."""
+    source_url: str = ""
+    """For a new document: the address that it was fetched from."""
+    delivery: int | None = None
+    """Id of the archive or page that it came out of, for the audit trail."""
+
+
+def upload(
+    *,
+    actor: User,
+    knowledge_base: KnowledgeBase,
+    file: File[bytes],
+    provenance: Provenance | None = None,
+) -> UploadOutcome:
     """Take ``file`` as a new document of the base; its first version waits to be processed.
 
     The same bytes in a document that is there already give that document with ``duplicate``.
     Raises ``UploadRefused``; then, as on any other error, no row and no stored file remain.
     """
-    return _take(actor, knowledge_base, file, None)
+    return _take(actor, knowledge_base, file, None, provenance or Provenance())
 
 
-def upload_version(*, actor: User, document: Document, file: File[bytes]) -> UploadOutcome:
+def upload_version(
+    *,
+    actor: User,
+    document: Document,
+    file: File[bytes],
+    provenance: Provenance | None = None,
+) -> UploadOutcome:
     """Take ``file`` as the next version of ``document``. The present one serves until it is ready.
 
     The bytes of any document of the base are recognised, and errors raised, as in ``upload``; but
     those of an earlier version of ``document`` are taken: that is how one goes back to it.
     """
-    return _take(actor, document.knowledge_base, file, document)
+    return _take(actor, document.knowledge_base, file, document, provenance or Provenance())
 
 
 def reprocess(*, actor: User, document: Document) -> bool:
@@ -115,7 +140,11 @@ def retry_failed(*, actor: User, knowledge_base: KnowledgeBase) -> int:
 
 
 def _take(
-    actor: User, base: KnowledgeBase, file: File[bytes], document: Document | None
+    actor: User,
+    base: KnowledgeBase,
+    file: File[bytes],
+    document: Document | None,
+    provenance: Provenance,
 ) -> UploadOutcome:
     checked = _check(file)
     # Left on an error with the stored file still to be undone; after the commit it stays.
@@ -128,7 +157,11 @@ def _take(
             if document is None:
                 action = "document.upload"
                 document = Document.objects.create(
-                    knowledge_base=base, title=_title(checked.filename), created_by=actor
+                    knowledge_base=base,
+                    title=_title(checked.filename),
+                    created_by=actor,
+                    tags=list(provenance.tags),
+                    source_url=provenance.source_url,
                 )
             else:
                 action = "document.upload_version"
@@ -143,20 +176,40 @@ def _take(
                 filename=checked.filename,
                 size=checked.size,
                 sha256=checked.sha256,
+                **({"delivery": provenance.delivery} if provenance.delivery else {}),
             )
             # First of all after the commit: an interrupt while the queue is told keeps the file.
             transaction.on_commit(undo.pop_all)
-            enqueue_on_commit(tasks.process_document, version.pk)
+            ring_on_commit()
         undo.pop_all()  # Inside a caller's transaction nothing is committed yet.
     return UploadOutcome(document=document, version=version, duplicate=False)
 
 
 def _check(file: File[bytes]) -> _Checked:
-    filename = PurePath(file.name or "").name[-_FILENAME_LENGTH:]
+    filename = filename_of(file)
+    size = check_size(file, settings.RAGSITE_MAX_UPLOAD_MB)
+    file.seek(0)
+    head = file.read(HEAD_BYTES)
+    try:
+        media_type = detect_media_type(filename, head)
+    except ParseError as error:
+        raise refusal(error.code) from error
+    file.seek(0)
+    sha256 = sha256_of(file)
+    file.seek(0)
+    return _Checked(filename=filename, media_type=media_type, size=size, sha256=sha256)
+
+
+def filename_of(file: File[bytes]) -> str:
+    """The name that a file was sent under, without folders."""
+    return PurePath(file.name or "").name[-_FILENAME_LENGTH:]
+
+
+def check_size(file: File[bytes], limit: int) -> int:
+    """The size in bytes. Raises ``UploadRefused`` for none, and for more than ``limit`` MiB."""
     size = file.size
     if not size:
-        raise _refusal("empty")
-    limit = settings.RAGSITE_MAX_UPLOAD_MB
+        raise refusal("empty")
     if size > limit * 1024 * 1024:
         raise UploadRefused(
             "too_large",
@@ -167,19 +220,11 @@ def _check(file: File[bytes]) -> _Checked:
             )
             % {"limit": limit},
         )
-    file.seek(0)
-    head = file.read(HEAD_BYTES)
-    try:
-        media_type = detect_media_type(filename, head)
-    except ParseError as error:
-        raise _refusal(error.code) from error
-    file.seek(0)
-    sha256 = sha256_of(file)
-    file.seek(0)
-    return _Checked(filename=filename, media_type=media_type, size=size, sha256=sha256)
+    return size
 
 
-def _refusal(code: str) -> UploadRefused:
+def refusal(code: str) -> UploadRefused:
+    """The refusal with the words of ``documents.problems``."""
     problem = explain(code)
     return UploadRefused(code, f"{problem.sentence} {problem.remedy}")
 
@@ -220,38 +265,30 @@ def _store(
         sha256=checked.sha256,
         uploaded_by=actor,
     )
-    stored_as = uuid.uuid4().hex + PurePath(checked.filename).suffix.lower()[:12]
-    try:
-        version.original.save(stored_as, file, save=False)
-    except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise _refusal("disk_full") from error
-        raise
-    undo.callback(version.original.delete, save=False)
+    keep(version.original, PurePath(checked.filename).suffix, file, undo)
     version.save(force_insert=True)
     return version
 
 
+def keep(field: FieldFile, suffix: str, file: File[bytes], undo: ExitStack) -> None:
+    """Store ``file`` under a name of our own; ``undo`` takes it away again.
+
+    Raises ``UploadRefused`` when the disk is full.
+    """
+    try:
+        field.save(uuid.uuid4().hex + suffix.lower()[:12], file, save=False)
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise refusal("disk_full") from error
+        raise
+    undo.callback(field.delete, save=False)
+
+
 def _queue_again(versions: list[int]) -> list[int]:
     """Set final versions back to the start and ring for them. Returns those that were final."""
-    queued = []
-    for pk in versions:
-        reset = DocumentVersion.objects.filter(pk=pk, state__in=DocumentVersion.FINAL).update(
-            state=DocumentVersion.State.PENDING,
-            # Without the mark of what was indexed, processing cannot find that nothing changed.
-            indexed_fingerprint="",
-            lost_attempts=0,
-            progress_done=0,
-            progress_total=0,
-            error_code="",
-            error_detail="",
-            started_at=None,
-            finished_at=None,
-            heartbeat_at=None,
-        )
-        if reset:
-            queued.append(pk)
-            enqueue_on_commit(tasks.process_document, pk)
+    queued = claims.wait_again(versions)
+    if queued:
+        ring_on_commit()
     return queued
 
 

@@ -152,7 +152,12 @@ CELERY_WORKER_REDIRECT_STDOUTS = False
 CELERY_WORKER_PROC_ALIVE_TIMEOUT = 60.0
 CELERY_ENABLE_UTC = True
 CELERY_TASK_DEFAULT_QUEUE = "ingest"
-CELERY_TASK_ROUTES = {"qa.tasks.*": {"queue": "answers"}, "documents.tasks.*": {"queue": "ingest"}}
+CELERY_TASK_ROUTES = {
+    "qa.tasks.*": {"queue": "answers"},
+    # A queue of its own: short work does not stand behind documents, and its length is known.
+    "documents.tasks.process_next": {"queue": "documents"},
+    "documents.tasks.*": {"queue": "ingest"},
+}
 CELERY_BEAT_SCHEDULE = {
     "requeue-expired": {"task": "documents.tasks.requeue_expired", "schedule": 30.0},
     "fail-expired-answers": {"task": "qa.tasks.fail_expired_answers", "schedule": 30.0},

@@ -184,6 +184,7 @@ class StageInline(ReadOnlyInline):
     model = ProcessingStage
     fields = (
         "attempt",
+        "worker",
         "stage",
         "state",
         "progress_done",
@@ -223,6 +224,9 @@ class DocumentVersionAdmin(CuratedAdmin):
         "error_detail",
         "attempt",
         "lost_attempts",
+        "postponements",
+        "queued_at",
+        "not_before",
         "worker",
         "heartbeat_at",
         "indexed_fingerprint",

@@ -32,7 +32,7 @@ def web(host: str = LOCAL_HOST, port: int = DEFAULT_PORT) -> Command:
 def ingest_worker(concurrency: int = INGEST_CONCURRENCY) -> Command:
     """Documents: separate processes, each renewed before it grows too large."""
     return (
-        *_worker("ingest", "prefork", concurrency),
+        *_worker("ingest", "prefork", concurrency, queues="documents,ingest"),
         *("--max-tasks-per-child", "200"),
     )
 
@@ -49,9 +49,9 @@ def beat(schedule: str) -> Command:
     )
 
 
-def _worker(queue: str, pool: str, concurrency: int) -> Command:
+def _worker(queue: str, pool: str, concurrency: int, *, queues: str = "") -> Command:
     return (
-        *("-m", "celery", "--quiet", "--app", "ragsite", "worker", "--queues", queue),
+        *("-m", "celery", "--quiet", "--app", "ragsite", "worker", "--queues", queues or queue),
         *("--hostname", f"{queue}@%h", "--pool", pool, "--concurrency", str(concurrency)),
         *("--loglevel", "INFO", "--without-gossip", "--without-mingle"),
     )

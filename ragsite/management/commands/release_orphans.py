@@ -11,8 +11,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from documents.models import DocumentVersion
-from documents.tasks import process_document
+from documents import claims, queueing
+from documents.tasks import process_next
 from qa import streams
 from qa.answering import TASK_EXPIRES_S
 from qa.models import Answer
@@ -24,19 +24,15 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         del args, options
-        versions = DocumentVersion.objects.filter(state__in=DocumentVersion.RUNNING)
         answers = Answer.objects.filter(state=Answer.State.RUNNING)
-        version_ids = list(versions.values_list("pk", flat=True))
         answer_ids = list(answers.values_list("pk", flat=True))
-        versions.update(state=DocumentVersion.State.PENDING, heartbeat_at=None)
+        versions = claims.give_up_all()
         answers.update(state=Answer.State.PENDING, heartbeat_at=None)
-        for version_id in version_ids:
-            process_document.delay(version_id)
+        if versions:
+            queueing.ring(process_next)
         for answer_id in answer_ids:
             # Its tokens come again from the beginning.
             streams.forget(answer_id)
             generate_answer.apply_async((answer_id,), expires=TASK_EXPIRES_S)
-        if version_ids or answer_ids:
-            self.stdout.write(
-                f"Taken up again: {len(version_ids)} documents, {len(answer_ids)} answers."
-            )
+        if versions or answer_ids:
+            self.stdout.write(f"Taken up again: {versions} documents, {len(answer_ids)} answers.")

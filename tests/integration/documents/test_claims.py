@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from documents import claims
 from documents.claims import Claim, ClaimLost, Stage
-from documents.models import DocumentVersion, KnowledgeBase, ProcessingStage
+from documents.models import DocumentVersion, ProcessingStage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,7 +96,6 @@ def test_a_silent_worker_s_version_waits_again_at_once(waiting: MakeVersion) -> 
     version.refresh_from_db()
     assert (version.state, version.lost_attempts) == (State.PENDING, 1)
     assert ProcessingStage.objects.get().error_code == "lost"
-    assert claims.unheard() == [version.pk]
     with pytest.raises(ClaimLost):
         claims.progress(claim, 1)
 
@@ -110,44 +109,88 @@ def test_a_worker_that_still_writes_is_left_alone(waiting: MakeVersion) -> None:
     assert version.state == State.PARSING
 
 
-def test_the_third_loss_fails_the_version(waiting: MakeVersion) -> None:
-    version = waiting("text")
-    for _ in range(3):
-        held(version)
-        age(version, claims.HEARTBEAT_EXPIRES * 2)
-        claims.give_up_lost()
+def lose(version: DocumentVersion) -> None:
+    """Let a worker take the version and fall silent."""
+    held(version)
+    age(version, claims.HEARTBEAT_EXPIRES * 2)
+    assert claims.give_up_lost() == 1
     version.refresh_from_db()
-    assert (version.state, version.error_code, version.lost_attempts) == (State.FAILED, "lost", 3)
+
+
+def test_two_losses_make_it_run_alone_and_three_more_fail_it(waiting: MakeVersion) -> None:
+    version = waiting("text")
+    for losses in range(1, 5):
+        lose(version)
+        assert (version.state, version.lost_attempts) == (State.PENDING, losses)
+        assert (version.not_before is not None) == (losses >= 2), "then it lets others pass"
+    lose(version)
+    assert (version.state, version.error_code, version.lost_attempts) == (State.FAILED, "lost", 5)
     assert version.finished_at is not None
 
 
-def test_a_version_nobody_heard_of_is_named_once_a_minute(waiting: MakeVersion) -> None:
+def test_losses_and_postponements_are_counted_apart(waiting: MakeVersion) -> None:
     version = waiting("text")
-    assert claims.unheard() == []
-    age(version, claims.RING_AGAIN_AFTER * 2)
-    assert claims.unheard() == [version.pk]
-    assert claims.unheard() == []
+    lose(version)
+    for _ in range(4):
+        claims.postpone(held(version), "model_unavailable")
+    lose(version)
+    assert (version.lost_attempts, version.postponements) == (2, 4)
+    assert version.state == State.PENDING
+    claims.finish(held(version))
+    version.refresh_from_db()
+    assert (version.lost_attempts, version.postponements) == (0, 0)
 
 
-def test_nobody_is_called_while_a_worker_is_busy(waiting: MakeVersion) -> None:
-    version, other = waiting("text"), waiting("other", "other.md")
-    age(version, claims.RING_AGAIN_AFTER * 2)
-    held(other)
-    assert claims.unheard() == []
-
-
-def test_a_version_that_waits_for_a_model_is_left_to_the_task_s_own_retry(
+def test_each_postponement_is_longer_up_to_half_an_hour_and_the_last_one_fails(
     waiting: MakeVersion,
 ) -> None:
     version = waiting("text")
-    assert claims.postpone(held(version), "model_unavailable")
-    age(version, claims.RING_AGAIN_AFTER * 2)
-    assert claims.unheard() == []
-    age(version, claims.RETRY_AFTER * 2)
-    assert claims.unheard() == [version.pk]
+    pauses = []
+    while claims.postpone(held(version), "model_unavailable", "no route"):
+        version.refresh_from_db()
+        assert version.not_before is not None
+        pauses.append(version.not_before - version.queued_at)
+    assert pauses[:3] == [timedelta(seconds=seconds) for seconds in (10, 20, 40)]
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == claims.LONGEST_POSTPONEMENT
+    version.refresh_from_db()
+    assert (version.state, version.error_code) == (State.FAILED, "model_unavailable")
 
 
-def test_versions_of_a_paused_knowledge_base_are_not_called_for(waiting: MakeVersion) -> None:
-    age(waiting("text"), claims.RING_AGAIN_AFTER * 2)
-    KnowledgeBase.objects.update(is_paused=True)
-    assert claims.unheard() == []
+def test_what_a_killed_stack_left_is_taken_back_as_a_loss(waiting: MakeVersion) -> None:
+    version, idle = waiting("text"), waiting("other", "other.md")
+    held(version)
+    assert claims.give_up_all() == 1
+    version.refresh_from_db()
+    idle.refresh_from_db()
+    assert (version.state, version.lost_attempts) == (State.PENDING, 1)
+    assert idle.lost_attempts == 0
+
+
+# ---- from outside --------------------------------------------------------------------------------
+@pytest.mark.parametrize("state", [State.PENDING, *DocumentVersion.RUNNING])
+def test_what_waits_or_is_in_work_can_be_called_off(waiting: MakeVersion, state: str) -> None:
+    version = waiting("text")
+    claim = held(version)
+    claims.begin(claim, Stage.PARSE)
+    DocumentVersion.objects.update(state=state)
+    assert claims.call_off(DocumentVersion.objects.all()) == [version.pk]
+    assert not claim.beat()
+    version.refresh_from_db()
+    stage = ProcessingStage.objects.get()
+    assert (version.state, version.error_code) == (State.CANCELLED, "cancelled")
+    assert (stage.state, stage.error_code) == ("failed", "cancelled")
+    assert claims.call_off(DocumentVersion.objects.all()) == []
+
+
+def test_a_version_set_back_begins_as_if_nothing_had_been_tried(waiting: MakeVersion) -> None:
+    version = waiting("text")
+    lose(version)
+    claims.postpone(held(version), "model_unavailable")
+    assert claims.wait_again([version.pk]) == [], "it waits already"
+    DocumentVersion.objects.update(state=State.FAILED, indexed_fingerprint="x")
+    assert claims.wait_again([version.pk]) == [version.pk]
+    version.refresh_from_db()
+    assert (version.state, version.lost_attempts, version.postponements) == (State.PENDING, 0, 0)
+    assert (version.not_before, version.error_code, version.indexed_fingerprint) == (None, "", "")
+    assert version.attempt == 2, "attempts count on, so that a late worker is fenced off"

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import errno
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from django.db import OperationalError
 
-from documents import indexing, parsed
+from documents import claims, indexing, parsed
 from documents.curating import edit_chunk, set_chunk_enabled
 from documents.indexing import index_document, reindex_chunk
 from documents.models import (
@@ -307,21 +309,81 @@ def test_a_cancelled_version_stays_cancelled(
     assert (version.state, version.error_code) == (State.CANCELLED, "")
 
 
+# ---- what goes wrong around it -------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (OSError(errno.ENOSPC, "no space"), "disk_full"),
+        (OperationalError("server closed the connection"), "database_unavailable"),
+    ],
+)
+def test_what_is_away_for_a_time_makes_the_version_wait_with_the_reason(
+    waiting: MakeVersion, monkeypatch: pytest.MonkeyPatch, error: Exception, code: str
+) -> None:
+    def broken(*args: object, **kwargs: object) -> object:
+        raise error
+
+    monkeypatch.setattr(indexing, "parse_file", broken)
+    version = waiting(GUIDE)
+    index_document(version.pk)
+    version.refresh_from_db()
+    assert (version.state, version.error_code) == (State.PENDING, code)
+    assert version.not_before is not None
+    assert (version.lost_attempts, version.postponements) == (0, 1)
+    assert explain(code) is not explain("no such code")
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), PermissionError("x"), MemoryError()])
+def test_a_defect_of_ours_fails_the_version_and_is_raised(
+    waiting: MakeVersion, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def broken(*args: object, **kwargs: object) -> object:
+        raise error
+
+    monkeypatch.setattr(indexing, "chunk", broken)
+    version = waiting(GUIDE)
+    with pytest.raises(type(error)):
+        index_document(version.pk)
+    version.refresh_from_db()
+    assert (version.state, version.error_code) == (State.FAILED, "internal")
+    assert version.error_detail == type(error).__name__
+
+
+def test_a_version_called_off_while_it_is_parsed_stops_the_parser_and_stays_so(
+    waiting: MakeVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    def parse(*args: object, cancelled: Callable[[], bool], **kwargs: object) -> object:
+        asked.append(cancelled())
+        claims.call_off(DocumentVersion.objects.all())
+        asked.append(cancelled())
+        raise ParseError("cancelled")
+
+    monkeypatch.setattr(indexing, "CANCELLATION_CHECK_S", 0)
+    monkeypatch.setattr(indexing, "parse_file", parse)
+    version = waiting(GUIDE)
+    index_document(version.pk)
+    version.refresh_from_db()
+    assert asked == [False, True]
+    assert (version.state, version.error_code) == (State.CANCELLED, "cancelled")
+    assert not Chunk.objects.exists()
+
+
 # ---- models --------------------------------------------------------------------------------------
 def test_a_model_that_is_away_makes_the_version_wait_with_the_reason(
     waiting: MakeVersion, use_embedder: Callable[[object], None]
 ) -> None:
     version = waiting(GUIDE)
     use_embedder(FailingEmbedder(ModelUnavailable("no route")))
-    with pytest.raises(ModelUnavailable):
-        index_document(version.pk)
+    assert index_document(version.pk) is None
     version.refresh_from_db()
     assert (version.state, version.error_code) == (State.PENDING, "model_unavailable")
     assert version.error_detail == "no route"
     use_embedder(FakeEmbedder())
     index_document(version.pk)
     version.refresh_from_db()
-    assert (version.state, version.error_code, version.lost_attempts) == (State.READY, "", 0)
+    assert (version.state, version.error_code, version.postponements) == (State.READY, "", 0)
 
 
 def test_a_model_that_stays_away_fails_the_version(
@@ -329,9 +391,7 @@ def test_a_model_that_stays_away_fails_the_version(
 ) -> None:
     version = waiting(GUIDE)
     use_embedder(FailingEmbedder(ModelUnavailable("no route")))
-    for _ in range(5):
-        with pytest.raises(ModelUnavailable):
-            index_document(version.pk)
+    DocumentVersion.objects.update(postponements=claims.MOST_POSTPONEMENTS - 1)
     assert index_document(version.pk) is None
     version.refresh_from_db()
     assert (version.state, version.error_code) == (State.FAILED, "model_unavailable")

@@ -5,13 +5,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 from django.utils import timezone
+from kombu.exceptions import OperationalError
 
-from documents import lexicon, tasks
+from documents import lexicon, queueing, tasks
+from documents.doorbell import ring_on_commit
 from documents.models import DocumentVersion, IndexGeneration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
+
+    from pytest_django import DjangoCaptureOnCommitCallbacks
+    from redis import Redis
 
     from documents.models import Document, KnowledgeBase
 
@@ -22,14 +27,15 @@ State = DocumentVersion.State
 
 
 def test_processing_counts_terms_for_the_first_documents_at_once(waiting: MakeVersion) -> None:
-    tasks.process_document(waiting("# Tea\n\nTea is fine.").pk)
+    waiting("# Tea\n\nTea is fine.")
+    tasks.process_next()
     generation = IndexGeneration.objects.get()
     assert generation.chunk_count == 1
     assert generation.statistics_at is not None
 
 
 def test_the_watchdog_brings_a_lost_version_to_its_end(
-    waiting: MakeVersion, run_tasks: RunTasks
+    waiting: MakeVersion, run_tasks: RunTasks, redis_client: Redis
 ) -> None:
     version = waiting("# Tea\n\nTea is fine.")
     long_ago = timezone.now() - timedelta(hours=1)
@@ -42,15 +48,61 @@ def test_the_watchdog_brings_a_lost_version_to_its_end(
     assert (version.state, version.attempt, version.lost_attempts) == (State.READY, 2, 0)
 
 
-def test_the_watchdog_rings_for_what_was_never_heard_of(
-    waiting: MakeVersion, run_tasks: RunTasks
+def test_the_watchdog_rings_for_all_that_wait_when_every_message_was_lost(
+    waiting: MakeVersion, run_tasks: RunTasks, redis_client: Redis
 ) -> None:
-    version = waiting("# Tea\n\nTea is fine.")
-    DocumentVersion.objects.update(created_at=timezone.now() - timedelta(minutes=5))
+    for number in range(3):
+        waiting(f"# Tea\n\nTea is fine, {number} times.", f"{number}.md")
     with run_tasks():
         tasks.requeue_expired.delay()
-    version.refresh_from_db()
-    assert version.state == State.READY
+    assert set(DocumentVersion.objects.values_list("state", "attempt")) == {(State.READY, 1)}
+
+
+def test_the_watchdog_is_silent_while_bells_are_on_their_way(
+    waiting: MakeVersion, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting("# Tea\n\nTea is fine.")
+    assert queueing.is_empty(tasks.QUEUE)
+    tasks.process_next.delay()
+    assert not queueing.is_empty(tasks.QUEUE)
+    tasks.requeue_expired()
+    assert redis_client.llen(tasks.QUEUE) == 1
+
+
+def test_one_bell_is_enough_for_all_that_wait(waiting: MakeVersion, run_tasks: RunTasks) -> None:
+    for number in range(3):
+        waiting(f"# Tea\n\nTea is fine, {number} times.", f"{number}.md")
+    with run_tasks():
+        tasks.process_next.delay()
+    assert set(DocumentVersion.objects.values_list("state", flat=True)) == {State.READY}
+
+
+def test_a_broker_that_is_away_leaves_what_was_done_and_what_waits(
+    waiting: MakeVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away() -> None:
+        raise OperationalError("no broker")
+
+    monkeypatch.setattr(tasks.process_next, "delay", away)
+    first, second = waiting("# Tea\n\nTea.", "a.md"), waiting("# Coffee\n\nCoffee.", "b.md")
+    tasks.process_next()
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert (first.state, second.state) == (State.READY, State.PENDING)
+
+
+def test_hundreds_of_uploads_ring_no_more_often_than_workers_can_be_woken(
+    waiting: MakeVersion,
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    rung: list[int] = []
+    monkeypatch.setattr(tasks.process_next, "delay", lambda: rung.append(1))
+    for number in range(tasks.MOST_RINGS + 5):
+        waiting("text", f"{number}.md")
+        with django_capture_on_commit_callbacks(execute=True):
+            ring_on_commit()
+    assert len(rung) == tasks.MOST_RINGS
 
 
 def test_refreshing_counts_what_is_stale_and_nothing_else(
@@ -78,6 +130,6 @@ def test_refreshing_counts_what_is_stale_and_nothing_else(
 
 @pytest.mark.django_db
 def test_tasks_of_rows_that_are_gone_end_quietly() -> None:
-    tasks.process_document(999_999)
+    tasks.process_next()
     tasks.reindex_chunk(999_999)
     tasks.rebuild_statistics(999_999)
