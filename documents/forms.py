@@ -124,7 +124,7 @@ class KnowledgeBaseForm(forms.ModelForm[KnowledgeBase]):
                 "Passages less relevant than this (0 to 1) are never used, however easy or new."
             ),
             "half_life_days": _("After so many days a document counts half as timely."),
-            "is_paused": _("Uploads wait until you take this back. Asking goes on."),
+            "is_paused": _("Uploads wait until this is taken back. Asking goes on."),
         }
         widgets = {
             "name": forms.TextInput(attrs={"autofocus": True}),

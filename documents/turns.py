@@ -50,7 +50,7 @@ def claimable(most: int) -> int:
     """How many versions could be begun now, counted up to ``most``."""
     if is_one_alone():
         return 0
-    waiting = due().exclude(RUNS_ALONE) if in_work().exists() else due()
+    waiting = due_in_turn() if in_work().exists() else due()
     return waiting[:most].count()
 
 
@@ -63,6 +63,11 @@ def due() -> QuerySet[DocumentVersion]:
         knowledge_base__deleted_at=None,
         knowledge_base__is_paused=False,
     )
+
+
+def due_in_turn() -> QuerySet[DocumentVersion]:
+    """Of those, the versions that need not run alone."""
+    return due().exclude(RUNS_ALONE)
 
 
 def in_work() -> QuerySet[DocumentVersion]:
@@ -79,9 +84,8 @@ def bases_in_turn() -> QuerySet[KnowledgeBase]:
     served = DocumentVersion.objects.filter(
         knowledge_base=OuterRef("pk"), started_at__isnull=False
     ).order_by("-started_at")
-    waiting = due().exclude(RUNS_ALONE).filter(knowledge_base=OuterRef("pk"))
     return (
-        KnowledgeBase.objects.filter(Exists(waiting))
+        KnowledgeBase.objects.filter(Exists(due_in_turn().filter(knowledge_base=OuterRef("pk"))))
         .annotate(served_at=Subquery(served.values("started_at")[:1]))
         .order_by(F("served_at").asc(nulls_first=True), "pk")
     )
@@ -111,8 +115,7 @@ def _claim_in_turn() -> Claim | None:
         for base_id in bases_in_turn().values_list("pk", flat=True):
             # One that another worker is just taking is passed over, not waited for.
             version_id = (
-                due()
-                .exclude(RUNS_ALONE)
+                due_in_turn()
                 .filter(knowledge_base=base_id)
                 .order_by("queued_at", "pk")
                 .select_for_update(skip_locked=True, no_key=True, of=("self",))

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from django.urls import path
 
-from documents.views import bases, details, documents, passages, sources, trash, versions
+from documents.views import (
+    bases,
+    details,
+    documents,
+    passages,
+    processing,
+    sources,
+    trash,
+    versions,
+)
 
 app_name = "documents"
 
@@ -20,10 +29,13 @@ urlpatterns = [
     path("knowledge-bases/<str:slug>/members/<int:pk>/", bases.member, name="member"),
     path("knowledge-bases/<str:slug>/upload/", documents.upload, name="upload"),
     path("knowledge-bases/<str:slug>/retry/", documents.retry, name="retry"),
+    path("knowledge-bases/<str:slug>/pause/", processing.pause, name="pause"),
+    path("knowledge-bases/<str:slug>/cancel/", processing.cancel_all, name="cancel_all"),
     path("documents/<int:pk>/", documents.document, name="document"),
     path("documents/<int:pk>/row/", documents.row, name="document_row"),
     path("documents/<int:pk>/state/", documents.state, name="document_state"),
     path("documents/<int:pk>/reprocess/", documents.reprocess, name="document_reprocess"),
+    path("documents/<int:pk>/cancel/", documents.cancel, name="document_cancel"),
     path("documents/<int:pk>/enabled/", documents.enabled, name="document_enabled"),
     path("documents/<int:pk>/delete/", documents.delete, name="document_delete"),
     path("documents/<int:pk>/restore/", documents.restore, name="document_restore"),

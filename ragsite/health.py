@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 WorkerState = Literal["loading", "ready", "down"]
+IngestState = WorkerState | Literal["away"]
+"""``away``: Redis cannot be reached, so that nothing is known of the worker."""
 
 HEARTBEAT_EVERY_S = 5.0
 HEARTBEAT_EXPIRES_S = 20
@@ -52,8 +54,8 @@ def worker_state(queue: str) -> WorkerState:
 def answers_worker(request: HttpRequest) -> Mapping[str, object]:
     """Template context: ``answers_worker`` is ``loading``, ``ready`` or ``down``; read on use.
 
-    ``ingest_worker`` is the same for documents, at most ``CACHED_FOR_S`` old: rows of a long list
-    ask often, and without Redis each look takes a second.
+    ``ingest_worker`` is the same for documents, or ``away`` when it is Redis that is missing; at
+    most ``CACHED_FOR_S`` old: rows of a long list ask often, and without Redis a look takes time.
     """
     del request
     return {
@@ -62,11 +64,13 @@ def answers_worker(request: HttpRequest) -> Mapping[str, object]:
     }
 
 
-def _ingest_worker() -> WorkerState:
-    return cast(
-        "WorkerState",
-        cache.get_or_set("ingest_worker", lambda: worker_state("ingest"), CACHED_FOR_S),
-    )
+def _ingest_worker() -> IngestState:
+    return cast("IngestState", cache.get_or_set("ingest_worker", _ingest_state, CACHED_FOR_S))
+
+
+def _ingest_state() -> IngestState:
+    state = worker_state("ingest")
+    return "away" if state == "down" and not _redis_answers() else state
 
 
 @never_cache

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.forms import add_errors, sent, status_of
-from documents import access, curating, uploading
+from documents import access, curating, processing, uploading
 from documents.forms import DocumentForm
 from documents.models import Chunk, Document
 from documents.views.details import numbers, successor_choices
@@ -215,6 +215,14 @@ def state(request: AuthenticatedRequest, pk: int) -> HttpResponse:
 def reprocess(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     shown = access.document_for(request.user, pk, role="curator")
     uploading.reprocess(actor=request.user, document=shown)
+    return _back(request, shown)
+
+
+@login_required
+@require_POST
+def cancel(request: AuthenticatedRequest, pk: int) -> HttpResponse:
+    shown = access.document_for(request.user, pk, role="curator")
+    processing.cancel(actor=request.user, document=shown)
     return _back(request, shown)
 
 
