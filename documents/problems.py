@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from django.utils.translation import gettext_lazy as _
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from django_stubs_ext import StrOrPromise
 
 
@@ -61,9 +63,20 @@ PROBLEMS: dict[str, Problem] = {
         _("Reading the file needed too much memory and was stopped."),
         _("Split it into smaller files, or remove large pictures."),
     ),
+    "recognition": Problem(
+        _("The text in a picture of this file could not be recognised."),
+        _("Scan it again with higher contrast, or upload the pages as text."),
+    ),
     "no_text": Problem(
         _("There is no text in the file. It may hold scanned pictures of pages."),
         _("Run text recognition (OCR) on it first, and upload the result."),
+    ),
+    "needs_recognition": Problem(
+        _("The pages are pictures, and text recognition is not installed here."),
+        _(
+            "Ask an administrator to install tesseract and try again, or run text recognition "
+            "(OCR) on the file first and upload the result."
+        ),
     ),
     "crashed": Problem(_("The file made the program that reads it fail."), _UPLOAD_AGAIN),
     "cancelled": Problem(
@@ -114,6 +127,40 @@ PROBLEMS: dict[str, Problem] = {
         _("Restore it and try again if it should be found."),
     ),
 }
+
+
+WARNINGS: dict[str, Problem] = {
+    "not_recognised": Problem(
+        _("Pages that are pictures were left out: text recognition is not installed here."),
+        _("Ask an administrator to install tesseract, and process the document again."),
+    ),
+    "unreadable_pages": Problem(
+        _("Pages that are pictures could not be read, or there was no time left for them."),
+        _("Split the file, or run text recognition (OCR) on it first, and upload the result."),
+    ),
+    "recognised": Problem(
+        _("Pages are pictures: their text was recognised and may hold errors."),
+        _("Compare what matters with the page itself."),
+    ),
+}
+"""What is less than perfect about a document that is ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageWarning:
+    """What is to be known about a document that is ready, and the pages that it is about."""
+
+    problem: Problem
+    pages: str
+
+
+def warnings_of(metadata: Mapping[str, object]) -> list[PageWarning]:
+    """Those that the parser left in a version's metadata, under ``warning.`` and their code."""
+    return [
+        PageWarning(problem, str(metadata[f"warning.{code}"]))
+        for code, problem in WARNINGS.items()
+        if f"warning.{code}" in metadata
+    ]
 
 
 def explain(code: str) -> Problem:
