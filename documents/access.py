@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.http import Http404
 from django.utils.translation import gettext as _
 
+from documents.deliveries import Delivery
 from documents.models import Chunk, Document, DocumentVersion, KnowledgeBase, Membership
 
 if TYPE_CHECKING:
@@ -102,6 +103,20 @@ def version_for(viewer: User, pk: int, *, role: Role = "viewer") -> DocumentVers
     if version is None:
         raise Http404(_("There is no such document, or it is not yours to open."))
     return version
+
+
+def delivery_for(viewer: User, pk: int) -> Delivery:
+    """An archive or page on its way into a base that the viewer curates. Raises ``Http404``."""
+    delivery = (
+        Delivery.objects.filter(
+            pk=pk, knowledge_base__in=knowledge_bases_for(viewer, role="curator").values("pk")
+        )
+        .select_related("knowledge_base", "requested_by")
+        .first()
+    )
+    if delivery is None:
+        raise Http404(_("There is no such archive or page, or it is not yours to open."))
+    return delivery
 
 
 def chunk_for(viewer: User, pk: int, *, role: Role = "viewer") -> Chunk:

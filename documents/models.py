@@ -14,6 +14,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from pgvector.django import HalfVectorField, SparseVectorField
 
+from documents.deliveries import DeliveredFile as DeliveredFile
+from documents.deliveries import Delivery as Delivery
 from documents.querysets import ChunkQuerySet, DocumentQuerySet, KnowledgeBaseQuerySet
 
 TERM_DIMENSIONS = 1_000_000_000

@@ -9,10 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.db import transaction
+from django.db.models import Q
 from django.dispatch import Signal
 from django.utils import timezone
 
 from accounts.audit import record
+from documents.deliveries import DeliveredFile, Delivery
 from documents.generations import lock_index
 from documents.models import (
     Chunk,
@@ -71,6 +73,11 @@ def _erase_words(document: Document) -> None:
         state=DocumentVersion.State.CANCELLED, error_code="deleted", finished_at=timezone.now()
     )
     versions.update(filename="", metadata={}, error_detail="", indexed_fingerprint="")
+    DeliveredFile.objects.filter(document=document).update(name="")
+    pages = Q(document=document) | Q(kind=Delivery.Kind.WEB_PAGE, files__document=document)
+    Delivery.objects.filter(pk__in=Delivery.objects.filter(pages).values("pk")).update(
+        name="", address=""
+    )
     document.title = document.source_url = document.licence = ""
     document.tags = []
     document.purged_at = timezone.now()

@@ -6,6 +6,7 @@ from django.urls import path
 
 from documents.views import (
     bases,
+    deliveries,
     details,
     documents,
     passages,
@@ -31,6 +32,12 @@ urlpatterns = [
     path("knowledge-bases/<str:slug>/retry/", documents.retry, name="retry"),
     path("knowledge-bases/<str:slug>/pause/", processing.pause, name="pause"),
     path("knowledge-bases/<str:slug>/cancel/", processing.cancel_all, name="cancel_all"),
+    path("knowledge-bases/<str:slug>/fetch/", deliveries.fetch_page, name="fetch_page"),
+    path("deliveries/<int:pk>/", deliveries.delivery, name="delivery"),
+    path("deliveries/<int:pk>/row/", deliveries.row, name="delivery_row"),
+    path("deliveries/<int:pk>/cancel/", deliveries.cancel, name="delivery_cancel"),
+    path("deliveries/<int:pk>/retry/", deliveries.retry, name="delivery_retry"),
+    path("documents/<int:pk>/fetch/", deliveries.fetch_again, name="document_fetch"),
     path("documents/<int:pk>/", documents.document, name="document"),
     path("documents/<int:pk>/row/", documents.row, name="document_row"),
     path("documents/<int:pk>/state/", documents.state, name="document_state"),

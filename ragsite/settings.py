@@ -157,9 +157,14 @@ CELERY_TASK_ROUTES = {
     # A queue of its own: short work does not stand behind documents, and its length is known.
     "documents.tasks.process_next": {"queue": "documents"},
     "documents.tasks.*": {"queue": "ingest"},
+    "documents.delivery_tasks.*": {"queue": "ingest"},
 }
 CELERY_BEAT_SCHEDULE = {
     "requeue-expired": {"task": "documents.tasks.requeue_expired", "schedule": 30.0},
+    "take-up-deliveries": {
+        "task": "documents.delivery_tasks.take_up_deliveries",
+        "schedule": 30.0,
+    },
     "fail-expired-answers": {"task": "qa.tasks.fail_expired_answers", "schedule": 30.0},
     "take-up-measurements": {"task": "qa.tasks.take_up_measurements", "schedule": 30.0},
     "take-up-probes": {"task": "qa.tasks.take_up_probes", "schedule": 60.0},
@@ -184,6 +189,8 @@ STORAGES: dict[str, dict[str, Any]] = {
     },
 }
 RAGSITE_MAX_UPLOAD_MB = env.number("RAGSITE_MAX_UPLOAD_MB", 50, minimum=1)
+RAGSITE_MAX_ARCHIVE_MB = env.number("RAGSITE_MAX_ARCHIVE_MB", 500, minimum=1)
+RAGSITE_WEB_PAGES = env.flag("RAGSITE_WEB_PAGES", default=True)
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 FILE_UPLOAD_PERMISSIONS = 0o600
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
@@ -18,9 +19,10 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.forms import add_errors, sent, status_of
-from documents import access, curating, processing, uploading
+from documents import access, curating, delivering, processing, uploading
 from documents.forms import DocumentForm
 from documents.models import Chunk, Document
+from documents.views.deliveries import recent
 from documents.views.details import numbers, successor_choices
 from documents.views.rows import STOPPED, UNFINISHED, State, rows_of, with_newest
 
@@ -46,6 +48,8 @@ FILTERS = {
     "disabled": gettext_lazy("Disabled"),
 }
 DELETED = "deleted"
+ACCEPTED = (*uploading.ACCEPTED, *delivering.ENDINGS)
+"""Endings of the files that the upload page takes."""
 
 
 # ---- the list -------------------------------------------------------------------------------
@@ -91,8 +95,10 @@ def base(request: AuthenticatedRequest, slug: str) -> HttpResponse:
         "tags": tags,
         "tag": tag,
         "deleted": _just_deleted(request, shown),
-        "accept": ",".join(uploading.ACCEPTED),
-        "endings": ", ".join(ending.removeprefix(".") for ending in uploading.ACCEPTED),
+        "accept": ",".join(ACCEPTED),
+        "endings": ", ".join(ending.removeprefix(".") for ending in ACCEPTED),
+        "deliveries": recent(shown) if "curator" in roles else [],
+        "web_pages": settings.RAGSITE_WEB_PAGES,
     }
     return render(request, "documents/base.html", context)
 
@@ -155,6 +161,7 @@ def document(request: AuthenticatedRequest, pk: int) -> HttpResponse:
         "base": row.document.knowledge_base,
         "roles": roles,
         "form": form,
+        "web_pages": settings.RAGSITE_WEB_PAGES,
         "successor": _successor(request, row.document),
         "is_expired": row.document.expires_at and row.document.expires_at < timezone.localdate(),
     }
@@ -287,6 +294,8 @@ def _take(
     request: AuthenticatedRequest, target: KnowledgeBase, file: File[bytes]
 ) -> dict[str, Any]:
     """One file's outcome in words; one that is refused harms no other."""
+    if delivering.is_archive(file.name or ""):
+        return _take_archive(request, target, file)
     try:
         outcome = uploading.upload(actor=request.user, knowledge_base=target, file=file)
     except uploading.UploadRefused as error:
@@ -300,6 +309,25 @@ def _take(
         "duplicate": outcome.duplicate,
         "message": message,
         "url": reverse("documents:document", args=[outcome.document.pk]),
+    }
+
+
+def _take_archive(
+    request: AuthenticatedRequest, target: KnowledgeBase, file: File[bytes]
+) -> dict[str, Any]:
+    try:
+        asked = delivering.request_archive(actor=request.user, knowledge_base=target, file=file)
+    except uploading.UploadRefused as error:
+        return {"name": file.name, "ok": False, "message": error.message}
+    message = _("Received. Its files become documents in a moment.")
+    if asked.duplicate:
+        message = _("The same archive is being unpacked already.")
+    return {
+        "name": file.name,
+        "ok": True,
+        "duplicate": asked.duplicate,
+        "message": message,
+        "url": reverse("documents:delivery", args=[asked.delivery.pk]),
     }
 
 

@@ -11,6 +11,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from documents.models import (
     Chunk,
+    Delivery,
     Document,
     DocumentVersion,
     EmbeddingSpace,
@@ -64,6 +65,7 @@ class World:
     chunk: Chunk
     membership: Membership
     measurement: RerankerMeasurement
+    delivery: Delivery
 
     def arguments(self, name: str, converters: Any) -> list[object]:
         """What to put into the address called ``name``."""
@@ -82,6 +84,8 @@ class World:
             return []
         if "slug" in converters:
             return [self.base.slug]
+        if name.startswith("documents:delivery"):
+            return [self.delivery.pk]
         if name.startswith("documents:passage"):
             return [self.chunk.pk]
         if name.startswith("documents:"):
@@ -127,7 +131,10 @@ def world(knowledge_base: KnowledgeBase, alice: User, bob: User) -> World:
     membership = Membership.objects.get(knowledge_base=knowledge_base, user=bob)
     profile = RerankerProfile.objects.create(name="any", kind=RerankerProfile.Kind.FAKE)
     measurement = RerankerMeasurement.objects.create(profile=profile)
-    return World(answered, knowledge_base, chunk, membership, measurement)
+    delivery = Delivery.objects.create(
+        knowledge_base=knowledge_base, kind=Delivery.Kind.ARCHIVE, name="all.zip"
+    )
+    return World(answered, knowledge_base, chunk, membership, measurement, delivery)
 
 
 def names(
@@ -204,6 +211,7 @@ def world_state() -> object:
         list(Document.objects.order_by("pk").values()),
         list(DocumentVersion.objects.order_by("pk").values()),
         list(Membership.objects.order_by("pk").values()),
+        list(Delivery.objects.order_by("pk").values()),
         list(Chunk.objects.order_by("pk").values("text", "is_enabled")),
         list(Answer.objects.order_by("pk").values()),
     )
