@@ -38,6 +38,7 @@ EVENTS: frozenset[str] = frozenset(
         "measurement.ended",
         "measurement.worker.lost",
         "model.not_loaded",
+        "parser.unguarded",
         "reranker.tried",
         "task.enqueue.failed",
         "worker.heartbeat.failed",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from documents.types import ParsedDocument
@@ -25,6 +26,7 @@ ERROR_CODES = frozenset(
         "cancelled",
         "archive_empty",
         "archive_too_many",
+        "recognition",
         "archive_bomb",
     }
 )
@@ -45,6 +47,22 @@ class ParseError(Exception):
 class ParserContext:
     """Limits that a parser keeps by itself; memory and time are kept from outside."""
 
+class Recogniser(Protocol):
+    """Reads the text in pictures (OCR)."""
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Those that it can read, by tesseract's names: ``eng``, ``chi_sim``."""
+        ...
+
+    def read(self, image: bytes, languages: Sequence[str], dpi: int) -> str:
+        """The words of a PNG or PNM picture with their places, as tesseract's TSV.
+
+        Raises ``ParseError("recognition")`` for a picture that cannot be read, or not in time.
+        """
+        ...
+
+
     max_characters: int = 20_000_000
     max_pages: int = 5_000
     max_archive_members: int = 10_000
@@ -54,6 +72,8 @@ class ParserContext:
 
 class Parser(Protocol):
     """A format's module is its parser: it has this function."""
+    recogniser: Recogniser | None = None
+    """``None`` where no text recognition is installed."""
 
     def parse(self, path: Path, context: ParserContext) -> ParsedDocument:
         """Read the file. Raises ``ParseError``; any other error counts as a crash.

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import logging
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from documents.parsing.base import ERROR_CODES, ParseError
-from documents.parsing.program import EXIT_MEMORY, EXIT_OUTPUT_TOO_LARGE, EXIT_REFUSED
+from documents.parsing.program import (
+    EXIT_DISK_FULL,
+    EXIT_MEMORY,
+    EXIT_OUTPUT_TOO_LARGE,
+    EXIT_REFUSED,
+)
+from documents.parsing.sandbox import GUARDS
 from documents.parsing.wire import WireError, decode_message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from documents.types import ParsedDocument
+
+logger = logging.getLogger(__name__)
 
 PROGRAM = "documents.parsing.program"
 OUTPUT_LIMIT_MB = 256
@@ -31,6 +44,16 @@ _MAX_POLL_S = 0.25
 _STDERR_BYTES = 500
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
 """Nothing of ours: keys and passwords live in the environment of a worker."""
+_TESSDATA = "TESSDATA_PREFIX"
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """How the reading child ended: exit status, peak memory in MiB, guards that it was under."""
+
+    status: int
+    peak_mb: float
+    guards: tuple[str, ...]
 
 
 def _never() -> bool:
@@ -52,9 +75,13 @@ def parse_file(
     whatever it may have started are gone.
 
     Raises ``ParseError`` with one of ``ERROR_CODES``; ``cancelled`` when ``cancelled()`` was true.
+    A disk without room is not the file's fault: ``OSError``.
     """
-    task = ("--media-type", media_type)
-    return _document(_run(path, task, time_limit_s, memory_mb, cancelled))
+    task = ["--media-type", media_type]
+    command = find_recogniser()
+    if command:
+        task += ["--recogniser", command]
+    return _document(_run(path, task, time_limit_s, memory_mb, OUTPUT_LIMIT_MB, cancelled))
 
 
 def run_job(
@@ -64,56 +91,76 @@ def run_job(
     *,
     time_limit_s: float = 60,
     memory_mb: int = 1024,
+    output_mb: int = OUTPUT_LIMIT_MB,
     cancelled: Callable[[], bool] = _never,
 ) -> bytes:
     """Have the program do one of its other ``JOBS`` with ``path``; limits and errors are the same.
 
-    What comes back is whatever the program wrote: check it, it was made from an untrusted file.
+    ``options`` are at most 100 kB of JSON. What comes back is whatever the program wrote, at most
+    ``output_mb``: check it, it was made from an untrusted file.
     """
-    task = ("--job", job, "--options", json.dumps(options))
-    return _run(path, task, time_limit_s, memory_mb, cancelled)
+    task = ["--job", job, "--options", json.dumps(options)]
+    return _run(path, task, time_limit_s, memory_mb, output_mb, cancelled)
+
+
+@cache
+def find_recogniser() -> str:
+    """Where tesseract is; ``""`` where it is not installed."""
+    return shutil.which("tesseract") or ""
 
 
 def _run(
     path: Path,
-    task: tuple[str, ...],
+    task: list[str],
     time_limit_s: float,
     memory_mb: int,
+    output_mb: int,
     cancelled: Callable[[], bool],
 ) -> bytes:
     if not path.stat().st_size:
         raise ParseError("empty")
     with tempfile.TemporaryDirectory(prefix="ragsite-parse-") as directory:
-        output = Path(directory) / "out.json"
-        errors = Path(directory) / "stderr.txt"
+        output, errors = Path(directory) / "out", Path(directory) / "stderr.txt"
         command = [
             sys.executable,
-            *("-E", "-B", "-X", "utf8"),
+            *("-E", "-s", "-B", "-X", "utf8"),
             *("-m", PROGRAM),
             *(os.fspath(path.resolve()), os.fspath(output)),
             *task,
             *("--memory-mb", str(memory_mb)),
             *("--time-limit-s", str(math.ceil(time_limit_s))),
-            *("--output-mb", str(OUTPUT_LIMIT_MB)),
+            *("--output-mb", str(output_mb)),
         ]
-        with errors.open("wb") as stderr:
-            process = subprocess.Popen(  # noqa: S603 - our own program, no shell
-                command,
-                cwd=_REPOSITORY,
-                env=_ENVIRONMENT,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                start_new_session=True,
-            )
-        reason = ""
-        try:
-            reason = _wait(process.pid, time.monotonic() + time_limit_s, cancelled)
-        finally:
-            status, peak_mb = _end(process)
-        if reason:
-            raise ParseError(reason)
-        return _output(status, peak_mb, memory_mb, output, _tail(errors))
+        ended = _wait_for(command, errors, time_limit_s, cancelled)
+        return _output(ended, memory_mb, output, _tail(errors))
+
+
+def _wait_for(
+    command: list[str], errors: Path, time_limit_s: float, cancelled: Callable[[], bool]
+) -> _Ended:
+    environment = dict(_ENVIRONMENT)
+    if _TESSDATA in os.environ:
+        environment[_TESSDATA] = os.environ[_TESSDATA]
+    with errors.open("wb") as stderr:
+        process = subprocess.Popen(  # noqa: S603 - our own program, no shell
+            command,
+            cwd=_REPOSITORY,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            start_new_session=True,
+        )
+    reason = ""
+    try:
+        reason = _wait(process.pid, time.monotonic() + time_limit_s, cancelled)
+    finally:
+        ended = _end(process)
+    if reason:
+        raise ParseError(reason)
+    if ended.status >= 0:
+        _warn_of_missing(tuple(name for name in GUARDS if name not in ended.guards))
+    return ended
 
 
 def _wait(pid: int, deadline: float, cancelled: Callable[[], bool]) -> str:
@@ -129,56 +176,65 @@ def _wait(pid: int, deadline: float, cancelled: Callable[[], bool]) -> str:
     return ""
 
 
-def _end(process: subprocess.Popen[bytes]) -> tuple[int, float]:
-    """Kill the whole group; exit status and peak memory in MiB of the child that read the file.
+def _end(process: subprocess.Popen[bytes]) -> _Ended:
+    """Kill the whole group, and take what its leader reported of the child that read the file.
 
     The leader is not taken before, so its process id, the group's name, cannot be another's.
     """
     os.killpg(process.pid, signal.SIGKILL)
     report, _ = process.communicate()
     try:
-        ended = json.loads(report)
-        return int(ended["status"]), float(ended["peak_mb"])
+        said = json.loads(report)
+        return _Ended(int(said["status"]), float(said["peak_mb"]), tuple(said["guards"]))
     except (ValueError, KeyError, TypeError):
-        return process.returncode, 0.0  # it ended before its child did
+        # It ended before its child did, and cannot have been told of guards.
+        return _Ended(process.returncode or 1, 0.0, GUARDS)
 
 
-def _output(status: int, peak_mb: float, memory_mb: int, output: Path, stderr: str) -> bytes:
-    """What the program wrote, or ``ParseError`` for the way it ended."""
+@cache
+def _warn_of_missing(guards: tuple[str, ...]) -> None:
+    """Once for each worker; the health page says the same of the system."""
+    if guards:
+        logger.warning("parser.unguarded", extra={"missing": ", ".join(guards)})
+
+
+def _output(ended: _Ended, memory_mb: int, output: Path, stderr: str) -> bytes:
+    """What the child wrote, or ``ParseError`` for the way it ended."""
+    status = ended.status
     if status == EXIT_MEMORY or status == -signal.SIGKILL:
         raise ParseError("memory", stderr)
     if status in (-signal.SIGXCPU, -signal.SIGALRM):
         raise ParseError("timeout", "processor time")
     if status == EXIT_OUTPUT_TOO_LARGE or status == -signal.SIGXFSZ:
         raise ParseError("too_large", stderr)
+    if status == EXIT_DISK_FULL:
+        raise OSError(errno.ENOSPC, f"no room for the output of a parser: {stderr}")
     if status < 0:
         # Native code aborts when it gets no memory: how much it had tells that from a defect.
-        code = "memory" if peak_mb > 0.7 * memory_mb else "crashed"
+        code = "memory" if ended.peak_mb > 0.7 * memory_mb else "crashed"
         raise ParseError(code, f"{signal.Signals(-status).name} {stderr}".strip())
     if status not in (0, EXIT_REFUSED):
         raise ParseError("crashed", f"exit status {status}: {stderr}")
-    try:
-        message = output.read_bytes()
-    except OSError as error:
-        raise ParseError("crashed", str(error)) from error
+    written = output.read_bytes()
     if status == EXIT_REFUSED:
-        _document(message)
+        _document(written)
         raise ParseError("crashed", "refused without a reason")
+    return written
+
+
+def _document(written: bytes) -> ParsedDocument:
+    try:
+        message = decode_message(written)
+    except WireError as error:
+        raise ParseError("crashed", str(error)) from error
+    if isinstance(message, tuple):
+        code, detail = message
+        raise ParseError(code if code in ERROR_CODES else "crashed", detail)
     return message
 
 
-def _document(message: bytes) -> ParsedDocument:
-    """The document in a message. Raises ``ParseError`` for the error in it, or for none of both."""
-    try:
-        found = decode_message(message)
-    except WireError as error:
-        raise ParseError("crashed", str(error)) from error
-    if isinstance(found, tuple):
-        code, detail = found
-        raise ParseError(code if code in ERROR_CODES else "crashed", detail)
-    return found
-
-
 def _tail(path: Path) -> str:
-    data = path.read_bytes()[-_STDERR_BYTES:]
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _STDERR_BYTES))
+        data = file.read(_STDERR_BYTES)
     return " ".join(data.decode("utf-8", errors="replace").split())

@@ -1,19 +1,29 @@
 from __future__ import annotations
 
+import errno
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from documents.parsing import runner
-from documents.parsing.base import ERROR_CODES, ParseError
-from documents.parsing.program import EXIT_MEMORY, EXIT_OUTPUT_TOO_LARGE
+from documents.parsing import program, runner
+from documents.parsing.base import ParseError
+from documents.parsing.program import (
+    EXIT_DISK_FULL,
+    EXIT_MEMORY,
+    EXIT_OUTPUT_TOO_LARGE,
+    EXIT_REFUSED,
+)
 from documents.parsing.runner import parse_file
-from documents.types import ParsedDocument
+from documents.parsing.sandbox import LANDLOCK, SECCOMP, missing_guards
+from documents.parsing.wire import encode_document
+from documents.types import Block, ParsedDocument
 
 Hostile = Callable[..., ParsedDocument]
 
@@ -81,9 +91,10 @@ def test_the_name_of_a_file_is_no_option(tmp_path: Path, monkeypatch: pytest.Mon
         ("quit", {}, "crashed"),
         ("raise_an_error", {}, "crashed"),
         ("refuse", {}, "encrypted"),
-        ("connect", {}, "crashed"),
-        ("start_a_program", {}, "crashed"),
-        ("write_elsewhere", {}, "crashed"),
+        ("recurse", {}, "nested"),
+        ("unguarded_connect", {}, "crashed"),
+        ("unguarded_start_a_program", {}, "crashed"),
+        ("unguarded_write_elsewhere", {}, "crashed"),
         ("sleep", {"cancelled": lambda: True}, "cancelled"),
     ],
 )
@@ -109,14 +120,67 @@ def test_a_well_behaved_parser_passes_the_same_way(hostile: Hostile) -> None:
     assert hostile("behave").text == "fine"
 
 
+@pytest.mark.parametrize("guards", ["", "unguarded_"])
 @pytest.mark.parametrize("behaviour", ["connect", "start_a_program", "write_elsewhere"])
 def test_sockets_programs_and_other_files_are_refused_inside(
+    hostile: Hostile, behaviour: str, guards: str
+) -> None:
+    with pytest.raises(ParseError) as caught:
+        hostile(guards + behaviour)
+
+    assert "PermissionError" in caught.value.detail
+
+
+@pytest.mark.skipif(SECCOMP in missing_guards(), reason="this system has no seccomp")
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        "native_socket",
+        "native_socket_by_rings",
+        "native_fork",
+        "native_new_session",
+        "native_program",
+        "native_file",
+        "native_removal",
+        "native_signal",
+        "native_shared_memory",
+        "native_limit",
+        "native_freedom_from_the_parent",
+    ],
+)
+def test_native_code_is_refused_what_reaches_out_of_the_process(
     hostile: Hostile, behaviour: str
 ) -> None:
     with pytest.raises(ParseError) as caught:
         hostile(behaviour)
 
+    assert caught.value.detail == f"-1 {errno.errorcode[errno.EPERM]}"
+
+
+@pytest.mark.skipif(LANDLOCK in missing_guards(), reason="this system has no Landlock")
+@pytest.mark.parametrize(
+    "behaviour", ["read_secrets_of_the_worker", "read_the_settings", "list_other_uploads"]
+)
+def test_nothing_but_the_file_and_libraries_can_be_read(hostile: Hostile, behaviour: str) -> None:
+    with pytest.raises(ParseError) as caught:
+        hostile(behaviour)
+
     assert "PermissionError" in caught.value.detail
+
+
+def test_threads_and_libraries_still_work_under_the_guards(hostile: Hostile) -> None:
+    assert hostile("use_threads_and_libraries").text == "fine"
+
+
+def test_a_missing_guard_is_warned_of_once(
+    hostile: Hostile, caplog: pytest.LogCaptureFixture
+) -> None:
+    runner._warn_of_missing.cache_clear()
+    hostile("unguarded_behave")
+    hostile("unguarded_behave")
+
+    warned = [each for each in caplog.records if each.message == "parser.unguarded"]
+    assert [vars(each)["missing"] for each in warned] == ["seccomp, landlock"]
 
 
 def test_a_crash_is_reported_by_place_and_without_text_of_the_document(hostile: Hostile) -> None:
@@ -141,7 +205,7 @@ def test_the_program_sees_no_secret_of_ours(
 
 def test_a_child_of_the_program_does_not_outlive_the_call(hostile: Hostile) -> None:
     with pytest.raises(ParseError) as caught:
-        hostile("leave_a_child")
+        hostile("unguarded_leave_a_child")
 
     match = re.search(r"child (\d+)", caught.value.detail)
     assert match is not None
@@ -184,6 +248,46 @@ def test_an_interrupted_wait_ends_the_program_too(
         os.kill(started[0], 0)
 
 
+def test_a_killed_worker_leaves_no_program_behind(tmp_path: Path) -> None:
+    path = tmp_path / "input.txt"
+    path.write_text("sleep")
+    worker = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import sys; from pathlib import Path; from documents.parsing import runner;"
+            "runner.PROGRAM = 'tests.unit.documents.parsing.hostile_program';"
+            "runner.parse_file(Path(sys.argv[1]), 'text/plain')",
+            str(path),
+        ]
+    )
+    try:
+        programs = _wait_for(lambda: _descendants(worker.pid), at_least=2)
+    finally:
+        worker.kill()
+        worker.wait()
+
+    assert _wait_for(lambda: [pid for pid in programs if not _is_running(pid)], at_least=2)
+
+
+def _wait_for(look: Callable[[], list[int]], *, at_least: int) -> list[int]:
+    for _ in range(1200):
+        found = look()
+        if len(found) >= at_least:
+            return found
+        time.sleep(0.05)
+    return []
+
+
+def _descendants(pid: int) -> list[int]:
+    children = [
+        int(child)
+        for task in Path(f"/proc/{pid}/task").glob("*/children")
+        for child in task.read_text().split()
+    ]
+    return [*children, *(each for child in children for each in _descendants(child))]
+
+
 def test_output_over_the_limit_is_too_large(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -215,8 +319,10 @@ def test_output_over_the_limit_is_too_large(
 def test_exit_statuses_are_told_apart(
     tmp_path: Path, status: int, peak_mb: float, code: str
 ) -> None:
+    ended = runner._Ended(status, peak_mb, ())
+
     with pytest.raises(ParseError) as caught:
-        runner._output(status, peak_mb, 1024, tmp_path / "out.json", "")
+        runner._output(ended, 1024, tmp_path / "out", "")
 
     assert caught.value.code == code
 
@@ -224,12 +330,33 @@ def test_exit_statuses_are_told_apart(
 @pytest.mark.parametrize(
     "output", [b"", b"{}", b"no json", b'{"version":1,"error":"odd","detail":""}']
 )
-def test_output_that_makes_no_sense_is_a_crash(tmp_path: Path, output: bytes) -> None:
-    path = tmp_path / "out.json"
-    path.write_bytes(output)
-
+def test_output_that_makes_no_sense_is_a_crash(output: bytes) -> None:
     with pytest.raises(ParseError) as caught:
-        runner._document(runner._output(0, 1.0, 1024, path, ""))
+        runner._document(output)
 
     assert caught.value.code == "crashed"
-    assert caught.value.code in ERROR_CODES
+
+
+def test_a_refusal_without_a_reason_is_a_crash(tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    output.write_bytes(encode_document(ParsedDocument("fine", (Block("paragraph", 0, 4),))))
+
+    with pytest.raises(ParseError) as caught:
+        runner._output(runner._Ended(EXIT_REFUSED, 1.0, ()), 1024, output, "")
+
+    assert caught.value.code == "crashed"
+
+
+def test_a_full_disk_is_not_the_files_fault(tmp_path: Path) -> None:
+    with pytest.raises(OSError) as caught:
+        runner._output(runner._Ended(EXIT_DISK_FULL, 1.0, ()), 1024, tmp_path / "out", "")
+
+    assert caught.value.errno == errno.ENOSPC
+
+
+def test_a_message_that_finds_no_room_has_its_own_exit_status() -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("this system has no device that is always full")
+
+    assert program._write(os.open(full, os.O_WRONLY), b"words", 0) == EXIT_DISK_FULL
