@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from inference import base_model
+from inference.base_embedder import base_embedder
 from inference.coverage import can_read
-from inference.local import LocalEmbedder
 from qa.beir import read_test_set
 from qa.fusion import cap_per_document, reciprocal_rank_fusion
 from qa.metrics import ndcg_at_k
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from inference.local import LocalEmbedder
 
 LEG_LIMIT = 100
 CANDIDATES = 30
@@ -47,14 +48,7 @@ class Candidates:
 
 def draw(folders: Sequence[Path], count: int, seed: int) -> list[Candidates]:
     """``count`` questions, as many of each set, in turn."""
-    embedder = LocalEmbedder(
-        base_model.NAME,
-        path=str(base_model.base_model_path()),
-        languages=base_model.LANGUAGES,
-        dimension=base_model.DIMENSION,
-        query_prefix="",
-        passage_prefix="",
-    )
+    embedder = base_embedder()
     each = -(-count // len(folders))
     drawn = [_of_set(folder, each, seed, embedder) for folder in folders]
     turns = [

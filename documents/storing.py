@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 
 from documents.analysis import analyze, detect_language
 from documents.chunking import count_tokens
-from documents.embedding import BATCH, embed_in_batches
+from documents.embedding import BATCH, embed_readable
 from documents.lexicon import (
     Weighing,
     adopt_average_length,
@@ -25,7 +25,6 @@ from documents.models import Chunk, ChunkCuration, ChunkEmbedding, IndexGenerati
 from documents.readability import measure_readability
 from documents.spaces import halfvec_literal
 from documents.types import ChunkDraft
-from inference.coverage import can_read
 from inference.formatting import format_passage
 
 if TYPE_CHECKING:
@@ -136,22 +135,13 @@ def vectors_of(
 ) -> list[NDArray[np.float32] | None]:
     """A vector for each passage, None for those the embedder does not read.
 
-    ``on_progress`` hears how many passages are embedded after each batch. Raises ``ModelError``.
+    ``on_progress`` hears how many passages are done after each batch. Raises ``ModelError``.
     Call it outside a transaction.
     """
-    vectors: list[NDArray[np.float32] | None] = [None] * len(passages)
     if embedder is None:
-        return vectors
-    read = [
-        place
-        for place, passage in enumerate(passages)
-        if can_read(embedder, embedder.recipe.languages, passage.index_text, passage.language)
-    ]
-    texts = [passages[place].index_text for place in read]
-    made = embed_in_batches(embedder, texts, batch=batch, on_progress=on_progress)
-    for place, vector in zip(read, made, strict=True):
-        vectors[place] = vector
-    return vectors
+        return [None] * len(passages)
+    texts = [(passage.index_text, passage.language) for passage in passages]
+    return embed_readable(embedder, texts, batch=batch, on_progress=on_progress)
 
 
 def ids_of_terms(generation: IndexGeneration, passages: Sequence[Passage]) -> dict[str, int]:

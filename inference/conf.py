@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
 from django.conf import settings
 
-from inference import base_model
+from inference.base_embedder import base_embedder
 from inference.bundled import WEIGHTS, bundled_reranker, read_config
 from inference.errors import ModelError, ModelUnavailable
 from inference.fake import FakeChatModel, FakeEmbedder, FakeReranker
@@ -222,15 +222,7 @@ def _make_embedder(name: str) -> Embedder:
     if name == "fake":
         return FakeEmbedder()
     if name == "minilm":
-        return LocalEmbedder(
-            base_model.NAME,
-            path=str(base_model.base_model_path()),
-            revision=base_model.base_model_revision(),
-            dimension=base_model.DIMENSION,
-            query_prefix="",
-            passage_prefix="",
-            languages=base_model.LANGUAGES,
-        )
+        return base_embedder()
     model, _, revision = name.partition("@")
     known = KNOWN_EMBEDDERS.get(model, KnownEmbedder())
     return LocalEmbedder(

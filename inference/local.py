@@ -8,28 +8,28 @@ from __future__ import annotations
 
 import copy
 import logging
+import sys
 import threading
 import time
-from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
 
 import numpy as np
 
-from inference.batching import batches_by_length
 from inference.errors import InvalidModelResponse, ModelError, ModelUnavailable
 from inference.lanes import Lanes
-from inference.pairs import LibraryPairs, Reader, packed_classifier
+from inference.pairs import LibraryPairs, packed_classifier
 from inference.ports import EmbeddingRecipe, RerankerCard
+from inference.texts import LibraryTexts, RecentlyRead
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
     from torch import device, dtype
 
     from inference.pairs import PairModel
+    from inference.texts import TextModel
 
 LOAD_ERRORS = (ImportError, OSError, ValueError, RuntimeError, KeyError, AttributeError)
 """What the libraries raise for a missing, unreadable or foreign model."""
@@ -39,17 +39,13 @@ RUN_ERRORS = (RuntimeError, ValueError, IndexError, TypeError, MemoryError)
 MOST_REQUESTS = 16
 """Of one reranker at once, those that run included: more would only wait for their time-out."""
 
+LONGEST_WAIT_S = 3_600.0
+"""For a call of the embedder: its callers have limits of their own, which are shorter."""
+
+MOST_RECENT_TOKENS = 200_000
+"""Of texts that an embedder has read lately; some ten megabytes."""
+
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class LocalModel:
-    """A loaded embedder and a tokenizer of its own for reading texts beside it."""
-
-    network: Any
-    """A sentence-transformers ``SentenceTransformer`` in evaluation mode."""
-    tokenizer: Any
-    """Never used by ``network``: a fast tokenizer may not be used by two threads at once."""
 
 
 def cpu_runs_bf16() -> bool:
@@ -83,10 +79,9 @@ def best_place() -> device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def prepare(network: Any) -> LocalModel:
-    """An embedder, cast for the machine it is on."""
-    network = network.to(best_type(network.device)).eval()
-    return LocalModel(network, copy.deepcopy(network.tokenizer))
+def text_model(network: Any) -> TextModel[Any]:
+    """A sentence-transformers ``SentenceTransformer``, cast for the machine it is on."""
+    return LibraryTexts(network.to(best_type(network.device)).eval())
 
 
 def pair_model(network: Any, max_length: int) -> PairModel[Any]:
@@ -129,53 +124,26 @@ class Loading(Generic[T]):
             return self._loaded
 
 
-class Engine:
-    """An embedder in memory: loaded once, and running one batch at a time whoever asks."""
-
-    def __init__(self, name: str, load: Callable[[], LocalModel]) -> None:
-        self._name = name
-        self._loading = Loading(name, lambda: self._with_reader(load()))
-        self._running = threading.Lock()
-
-    @property
-    def network(self) -> Any:
-        return self._loading.model()[0].network
-
-    @property
-    def reader(self) -> Reader:
-        return self._loading.model()[1]
-
-    @property
-    def is_loaded(self) -> bool:
-        return self._loading.is_loaded
-
-    @staticmethod
-    def _with_reader(model: LocalModel) -> tuple[LocalModel, Reader]:
-        return model, Reader(model.tokenizer)
-
-    @contextmanager
-    def batch(self) -> Iterator[Any]:
-        """The network, for one batch. Waits its turn."""
-        network = self.network
-        with self._running:
-            try:
-                yield network
-            except RUN_ERRORS as error:
-                raise ModelError(f"{self._name} failed: {error}") from error
+class _LoadedTexts(NamedTuple):
+    model: TextModel[Any]
+    lanes: Lanes
+    recent: RecentlyRead
 
 
 class LocalEmbedder:
-    """A sentence-transformers bi-encoder by name or path.
+    """A bi-encoder by name or path, run by sentence-transformers unless ``load`` says otherwise.
 
     Prefixes left ``None`` are the model's own prompts for queries and documents. A ``dimension``
     that is given lets ``recipe`` be read without loading; a model of another dimension then fails.
+    Texts of ``unknown_share`` and ``embed_passages`` are read once for both, if not too many others
+    come between. Requests wait in one queue, without a limit.
     """
 
     def __init__(
         self,
         model: str,
         *,
-        path: str | None = None,
+        load: Callable[[], TextModel[Any]] | None = None,
         revision: str = "",
         dimension: int | None = None,
         query_prefix: str | None = None,
@@ -183,29 +151,38 @@ class LocalEmbedder:
         languages: tuple[str, ...] = (),
         batch_tokens: int = 8_192,
     ) -> None:
-        self._model, self._path, self._revision = model, path or model, revision
+        self._model, self._revision = model, revision
         self._dimension, self._languages = dimension, languages
         self._query_prefix, self._passage_prefix = query_prefix, passage_prefix
         self._batch_tokens = batch_tokens
-        self._engine = Engine(model, self._load)
+        self._loading = Loading(model, lambda: self._with_lanes((load or self._load)()))
         self._recipe: EmbeddingRecipe | None = None
 
     @property
     def recipe(self) -> EmbeddingRecipe:
         if self._recipe is None:
             known = None not in (self._dimension, self._query_prefix, self._passage_prefix)
-            prompts = {} if known else (self._engine.network.prompts or {})
+            prompts = {} if known else self._loaded.model.prompts
             query, passage = self._query_prefix, self._passage_prefix
             self._recipe = EmbeddingRecipe(
                 provider="sentence-transformers",
                 model=self._model,
                 revision=self._revision,
-                dimension=self._dimension or self._engine.network.get_embedding_dimension(),
+                dimension=self._dimension or self._loaded.model.dimension,
                 query_prefix=prompts.get("query") or "" if query is None else query,
                 passage_prefix=prompts.get("document") or "" if passage is None else passage,
                 languages=self._languages,
             )
         return self._recipe
+
+    @property
+    def is_loaded(self) -> bool:
+        return self._loading.is_loaded
+
+    @property
+    def runs(self) -> str:
+        """How and where the model runs, for people who measure it. Loads it."""
+        return self._loaded.model.runs
 
     def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
         return self._embed([self.recipe.passage_prefix + text for text in texts])
@@ -214,42 +191,53 @@ class LocalEmbedder:
         return cast("NDArray[np.float32]", self._embed([self.recipe.query_prefix + text])[0])
 
     def unknown_share(self, text: str) -> float:
-        return self._engine.reader.unknown_share(text)
+        found: float = self._loaded.recent.read([text])[0].unknown_share
+        return found
 
     def warm_up(self) -> None:
         """Load the model and run it once."""
         self.embed_query("warm up")
 
-    def _load(self) -> LocalModel:
+    def _load(self) -> TextModel[Any]:
         from sentence_transformers import SentenceTransformer
 
         silence_libraries()
-        return prepare(SentenceTransformer(self._path, revision=self._revision_to_fetch()))
+        return text_model(SentenceTransformer(self._model, revision=self._revision or None))
 
-    def _revision_to_fetch(self) -> str | None:
-        return None if self._path != self._model else self._revision or None
+    @property
+    def _loaded(self) -> _LoadedTexts:
+        return self._loading.model()
+
+    def _with_lanes(self, model: TextModel[Any]) -> _LoadedTexts:
+        lanes = Lanes(self._model, model.lanes, most_requests=sys.maxsize, begin=model.begin)
+        return _LoadedTexts(model, lanes, RecentlyRead(model.read, MOST_RECENT_TOKENS))
 
     def _embed(self, texts: list[str]) -> NDArray[np.float32]:
+        loaded = self._loaded
         vectors = np.zeros((len(texts), self.recipe.dimension), np.float32)
-        limit = self._engine.network.max_seq_length or self._batch_tokens
-        lengths = [min(n + 2, limit) for n in self._engine.reader.lengths(texts)]
-        for positions in batches_by_length(lengths, self._batch_tokens):
-            with self._engine.batch() as network:
-                found = network.encode(
-                    [texts[i] for i in positions],
-                    prompt="",
-                    batch_size=len(positions),
-                    convert_to_numpy=True,
-                    show_progress_bar=False,
-                )
-            found = np.asarray(found, np.float32)
-            if found.shape != (len(positions), self.recipe.dimension):
-                raise InvalidModelResponse(f"{self._model} gave vectors of shape {found.shape}")
-            norms = np.linalg.norm(found, axis=1, keepdims=True)
-            if not (np.isfinite(found).all() and (norms > 0).all()):
-                raise InvalidModelResponse(f"{self._model} gave a vector without a direction")
-            vectors[positions] = found / norms
+        read = loaded.recent.read(texts)
+        batches = loaded.model.batches(read, self._batch_tokens)
+        runs = [partial(self._run, loaded.model, [read[i] for i in batch]) for batch in batches]
+        made = loaded.lanes.run(runs, time.monotonic() + LONGEST_WAIT_S)
+        for batch, found in zip(batches, made, strict=True):
+            vectors[batch] = found
         return vectors
+
+    def _run(
+        self, model: TextModel[Any], texts: Sequence[Any], go_on: Callable[[], None]
+    ) -> NDArray[np.float32]:
+        """Unit vectors."""
+        try:
+            found = np.asarray(model.run(texts, go_on), np.float32)
+        except RUN_ERRORS as error:
+            raise ModelError(f"{self._model} failed: {error}") from error
+        if found.shape != (len(texts), self.recipe.dimension):
+            raise InvalidModelResponse(f"{self._model} gave vectors of shape {found.shape}")
+        norms = np.linalg.norm(found, axis=1, keepdims=True)
+        if not (np.isfinite(found).all() and (norms > 0).all()):
+            raise InvalidModelResponse(f"{self._model} gave a vector without a direction")
+        unit: NDArray[np.float32] = found / norms
+        return unit
 
 
 class LocalReranker:

@@ -10,6 +10,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from inference.packed import Affine, LayerWeights
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -87,3 +89,16 @@ def _layer_state(stored: Mapping[str, Tensor], number: int) -> dict[str, Tensor]
         for name, their_name in _THEIRS.items():
             state[f"{ours}{name}.{part}"] = stored[f"{theirs}{their_name}.{part}"]
     return state
+
+
+def affine(state: Mapping[str, Tensor], name: str) -> Affine:
+    return Affine(state[f"{name}.weight"], state[f"{name}.bias"])
+
+
+def layer_weights(
+    state: Mapping[str, Tensor], number: int, eps: float = LAYER_NORM_EPS
+) -> LayerWeights:
+    """A layer by the names of ``inference.pair_weights``."""
+    parts = (affine(state, f"layers.{number}.{part}") for part in PARTS_OF_A_LAYER)
+    attention, attended, attended_norm, widen, narrow, narrow_norm = parts
+    return LayerWeights(attention, attended, attended_norm, widen, narrow, narrow_norm, eps)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from inference.batching import batches_by_length, even_batches
 from inference.packed import Affine, LayerWeights, PackedEncoder, PackedNorm, one_thread_each
-from inference.pair_weights import LAYER_NORM_EPS, PARTS_OF_A_LAYER
+from inference.pair_weights import LAYER_NORM_EPS, affine, layer_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -95,20 +95,23 @@ class Reader:
 
     def lengths(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, special ones not counted."""
+        return [tokens for tokens, _ in self.counts(texts)]
+
+    def unknown_share(self, text: str) -> float:
+        """Share in [0, 1] of the text's tokens that are the unknown token; 0 for no tokens."""
+        return self.counts([text])[0][1]
+
+    def counts(self, texts: Sequence[str]) -> list[tuple[int, float]]:
+        """Of each text its length, as ``lengths`` counts it, and its ``unknown_share``."""
         if not texts:
             return []
         with self._reading:
             encoded = self._tokenizer(list(texts), add_special_tokens=False, verbose=False)
-        return [len(ids) for ids in encoded["input_ids"]]
-
-    def unknown_share(self, text: str) -> float:
-        """Share in [0, 1] of the text's tokens that are the unknown token; 0 for no tokens."""
-        with self._reading:
-            ids = self._tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
-        if not ids or self._tokenizer.unk_token_id is None:
-            return 0.0
-        unknown: int = ids.count(self._tokenizer.unk_token_id)
-        return unknown / len(ids)
+        unknown = self._tokenizer.unk_token_id
+        return [
+            (len(ids), ids.count(unknown) / len(ids) if ids and unknown is not None else 0.0)
+            for ids in encoded["input_ids"]
+        ]
 
 
 class Piece(NamedTuple):
@@ -239,25 +242,15 @@ def packed_pair_scorer(
     import torch
     from torch.nn import functional
 
-    def affine(name: str) -> Affine:
-        return Affine(state[f"{name}.weight"], state[f"{name}.bias"])
-
-    def layer(number: int) -> LayerWeights:
-        parts = (affine(f"layers.{number}.{part}") for part in PARTS_OF_A_LAYER)
-        attention, attended, attended_norm, widen, narrow, narrow_norm = parts
-        return LayerWeights(
-            attention, attended, attended_norm, widen, narrow, narrow_norm, LAYER_NORM_EPS
-        )
-
-    layers = [layer(number) for number in range(shape.layers)]
+    layers = [layer_weights(state, number) for number in range(shape.layers)]
     words = torch.cat([state["words.weight"], state["added.weight"][: shape.added]])
     tables = Tables(
         words.to(place, kind),
         state["positions.weight"].to(place, kind),
         state["segment"].to(place, kind),
-        PackedNorm(affine("norm"), LAYER_NORM_EPS, kind, place),
+        PackedNorm(affine(state, "norm"), LAYER_NORM_EPS, kind, place),
     )
-    head, scale = affine("head"), state["scale"].to(place, torch.float32)
+    head, scale = affine(state, "head"), state["scale"].to(place, torch.float32)
     weight, bias = (part.to(place, torch.float32) for part in head)
 
     def score(x: Tensor, spans: Sequence[Span], parts: Sequence[Span]) -> Tensor:

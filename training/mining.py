@@ -23,9 +23,9 @@ import numpy as np
 
 from documents.chunking import chunk
 from documents.types import Block, ChunkRecipe, ParsedDocument
-from inference.base_model import DIMENSION, NAME, base_model_path
+from inference.base_embedder import base_embedder
+from inference.base_model import DIMENSION
 from inference.formatting import format_passage
-from inference.local import LocalEmbedder
 from qa.fusion import reciprocal_rank_fusion
 from training.lexical import LexicalIndex
 from training.prepare import is_held_out, records
@@ -234,9 +234,7 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     arguments.output.mkdir(parents=True, exist_ok=True)
-    embedder = LocalEmbedder(
-        NAME, path=str(base_model_path()), dimension=DIMENSION, query_prefix="", passage_prefix=""
-    )
+    embedder = base_embedder()
     for source in SOURCES:
         key = f"{source.name}.{source.language}"
         target = arguments.output / f"{key}.jsonl.gz"

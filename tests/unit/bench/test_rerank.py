@@ -152,7 +152,7 @@ def write_set(folder: Path, texts: Sequence[str], asked: Sequence[str]) -> Path:
 def test_questions_of_all_sets_come_in_turn_with_what_recall_finds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(questions, "LocalEmbedder", WordEmbedder)
+    monkeypatch.setattr(questions, "base_embedder", WordEmbedder)
     english = write_set(
         tmp_path / "english",
         ["Dim the lights before you sleep.", "Fruit has sugar.", "Zebras."],

