@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import codecs
-import re
-
-from charset_normalizer import from_bytes
 
 from documents.parsing.base import ParseError
+from documents.parsing.guessing import guess_encoding
 from documents.parsing.sniffing import is_binary, wide_encoding
 
 _MARKS = (
@@ -18,14 +16,6 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _SAMPLE = 64 * 1024
-_CHINESE_ENCODINGS = ("gb18030", "big5")
-_COMMON_CHINESE = frozenset(
-    "的一是不了在人有我他这个们中来上大为和国地到以说时要就出会可也你对生能而子"
-)
-_COMMON_TRADITIONAL = frozenset(
-    "的一是不了在人有我他這個們中來上大為和國地到以說時要就出會可也你對生能而子"
-)
-_HAN = re.compile("[\u4e00-\u9fff]")
 
 
 def decode(data: bytes, declared: str = "") -> str:
@@ -44,10 +34,22 @@ def decode(data: bytes, declared: str = "") -> str:
         return data.decode(wide, errors="replace")
     if is_binary(data[:_SAMPLE]):
         raise ParseError("mislabelled", "binary data where text was expected")
-    text = _as_utf8(data)
+    text = _as_mail_japanese(data) or _as_utf8(data)
     if text is not None:
         return text
-    return _as_declared(data, declared) or data.decode(_guess(data[:_SAMPLE]), errors="replace")
+    return _as_declared(data, declared) or data.decode(
+        guess_encoding(data[:_SAMPLE]), errors="replace"
+    )
+
+
+def _as_mail_japanese(data: bytes) -> str | None:
+    """ISO 2022, which is ASCII with escapes, or None."""
+    if b"\x1b$" not in data:
+        return None
+    try:
+        return data.decode("iso2022_jp")
+    except UnicodeDecodeError:
+        return None
 
 
 def _as_utf8(data: bytes) -> str | None:
@@ -72,17 +74,3 @@ def _as_declared(data: bytes, declared: str) -> str | None:
     except (LookupError, ValueError):
         return None
     return text if text.count("\ufffd") <= 0.01 * len(text) else None
-
-
-def _guess(sample: bytes) -> str:
-    """The likeliest encoding. Chinese first: its common characters prove it on short texts too."""
-    for encoding in _CHINESE_ENCODINGS:
-        # The sample may end inside a character.
-        decoded = sample.decode(encoding, errors="ignore")
-        han = _HAN.findall(decoded)
-        common = _COMMON_CHINESE if encoding == "gb18030" else _COMMON_TRADITIONAL
-        lost = len(sample) - len(decoded.encode(encoding, errors="ignore"))
-        if len(han) >= 4 and lost <= 2 and sum(c in common for c in han) >= 0.06 * len(han):
-            return encoding
-    best = from_bytes(sample).best()
-    return best.encoding if best is not None else "cp1252"

@@ -9,6 +9,9 @@ from documents.parsing.decoding import decode
 
 CHINESE = "睡眠是人的基本需要，我们在晚上要有七到八个小时的睡眠。不要在睡前喝咖啡。"
 TRADITIONAL = "睡眠是人的基本需要，我們在晚上要有七到八個小時的睡眠。不要在睡前喝咖啡。"
+JAPANESE = "睡眠は健康のためにとても大切です。寝る前にコーヒーを飲まないでください。"
+RUSSIAN = "Сон очень важен для здоровья. Не пейте кофе перед сном, это мешает."
+POLISH = "Sen jest bardzo ważny dla zdrowia. Nie pij kawy przed snem, żeby nie spać źle."
 FRENCH = "Le sommeil réparateur est nécessaire à la santé de l'être humain, dès la naissance."
 
 
@@ -23,6 +26,21 @@ FRENCH = "Le sommeil réparateur est nécessaire à la santé de l'être humain,
         (CHINESE, "gb18030"),
         (TRADITIONAL, "big5"),
         (FRENCH, "cp1252"),
+        (JAPANESE, "cp932"),
+        (JAPANESE, "euc_jp"),
+        (JAPANESE, "iso2022_jp"),
+        ("名前,年齢,住所\n佐藤太郎,30,東京\n三木英子,25,大阪\n", "cp932"),
+        ("睡眠指南", "gb18030"),
+        ("姓名,年齡,住址\n張三,30,臺北\n李四,25,高雄\n", "big5"),
+        ("The term 睡眠 means sleep, and English goes on.", "gb18030"),
+        ("수면은 건강에 매우 중요합니다.", "cp949"),
+        (RUSSIAN, "cp1251"),
+        (RUSSIAN, "koi8_r"),
+        (RUSSIAN, "cp866"),
+        (POLISH, "cp1250"),
+        (POLISH, "iso8859_2"),
+        ("Tous les êtres humains naissent libres.", "cp1252"),
+        ("¿Cuánto sueño necesita un niño?", "cp1252"),
         ("Plain words in a row.", "utf-16-be"),
         ("Plain words in a row.", "ascii"),
     ],
