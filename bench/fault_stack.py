@@ -1,0 +1,186 @@
+"""A stack of its own whose parts can be killed: PostgreSQL, Redis, the worker and the scheduler."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from ragsite.embedded import commands, processes
+from ragsite.embedded.layout import StateLayout
+from ragsite.embedded.postgres import PostgresServer
+from ragsite.embedded.processes import Program
+from ragsite.embedded.redis import RedisServer
+from ragsite.embedded.stack import environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+ROOT = Path(__file__).resolve().parents[1]
+BASE = "faults"
+_PEOPLE = f"""
+from accounts.models import User
+from documents.bases import create_knowledge_base
+admin = User.objects.create_superuser("faults", "faults@example.org", None)
+base = create_knowledge_base(actor=admin, name="{BASE}")
+assert base.slug == "{BASE}", base.slug
+"""
+
+
+class FaultStack:
+    """Servers, one worker for documents, and the scheduler, on ``state``. Use it with ``with``."""
+
+    def __init__(self, state: Path, concurrency: int, embedder: str) -> None:
+        self.state = state
+        self._layout = StateLayout(state)
+        self._postgres = PostgresServer.of(self._layout)
+        self._redis = RedisServer(self._layout.redis, self._layout.redis_socket, keeps_data=False)
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("RAGSITE_") and name not in {"DATABASE_URL", "REDIS_URL"}
+        }
+        self._environment = {**inherited, **environment(inherited, self._layout)}
+        if embedder:
+            self._environment["RAGSITE_EMBEDDER"] = embedder
+        self._programs: dict[str, Callable[[], Program]] = {
+            "postgres": self._postgres.program,
+            "redis": self._redis.program,
+            "worker": partial(self._python, "worker", commands.ingest_worker(concurrency)),
+            "beat": partial(self._python, "beat", commands.beat(str(self._layout.beat_schedule))),
+        }
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    @property
+    def database(self) -> str:
+        return self._postgres.url()
+
+    def __enter__(self) -> Self:
+        self._postgres.prepare()
+        self._redis.prepare()
+        self._layout.beat_schedule.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._start_server("postgres")
+            self._start_server("redis")
+            self._manage("prepare")
+            self._manage("shell", "--command", _PEOPLE)
+            self._start("worker")
+            self._start("beat")
+        except BaseException:
+            self._stop_all()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop_all()
+
+    def ingest(self, folder: Path) -> subprocess.Popen[bytes]:
+        """Hand the folder to ``manage.py ingest``, which ends when all of it is stored."""
+        self._running["ingest"] = self._launch(
+            self._python("ingest", ("manage.py", "ingest", str(folder), "--kb", BASE, "--no-wait"))
+        )
+        return self._running["ingest"]
+
+    def keep_going(self) -> None:
+        """What a supervisor does: start again what has ended."""
+        for name in ("worker", "beat"):
+            if self._running[name].poll() is not None:
+                self._start(name)
+
+    # ---- faults ----------------------------------------------------------------------------------
+    def kill_worker(self) -> None:
+        """The worker itself; what it has started is left to notice."""
+        self._running["worker"].send_signal(signal.SIGKILL)
+        self._running["worker"].wait()
+
+    def kill_child(self, process: int) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+
+    def empty_redis(self) -> None:
+        self._running["redis"].kill()
+        self._running["redis"].wait()
+        shutil.rmtree(self._layout.redis)
+        self._redis.prepare()
+        self._start_server("redis")
+
+    def restart_postgres(self, *, in_order: bool) -> None:
+        """In order: sessions are ended, their transactions undone. Else: as after a crash."""
+        server = self._running["postgres"]
+        server.send_signal(signal.SIGINT if in_order else signal.SIGQUIT)
+        server.wait(60)
+        self._start_server("postgres")
+
+    # ---- the end ---------------------------------------------------------------------------------
+    def stop_workers(self) -> None:
+        for name in ("beat", "worker"):
+            self._stop(name)
+
+    def leftovers(self) -> int:
+        """Programs that still hold a file of this stack, a second after its workers ended."""
+        time.sleep(1.0)
+        return sum(
+            str(self._layout.media).encode() in command
+            for command in map(_command_of, Path("/proc").glob("[0-9]*"))
+        )
+
+    def _stop_all(self) -> None:
+        for name in reversed(list(self._running)):
+            self._stop(name)
+
+    def _stop(self, name: str) -> None:
+        process = self._running.pop(name, None)
+        if process is not None:
+            program = self._programs[name]() if name in self._programs else Program(name, ())
+            processes.stop(process, program, patience_s=30.0)
+
+    # ---- starting --------------------------------------------------------------------------------
+    def _start_server(self, name: str) -> None:
+        self._start(name)
+        server = self._postgres if name == "postgres" else self._redis
+        running = self._running[name]
+        if not server.wait_until_ready(lambda: running.poll() is None):
+            message = f"{name} ended; its words are in {self._log(name)}"
+            raise RuntimeError(message)
+
+    def _start(self, name: str) -> None:
+        self._running[name] = self._launch(self._programs[name]())
+
+    def _launch(self, program: Program) -> subprocess.Popen[bytes]:
+        with self._log(program.name).open("ab") as output:
+            return processes.start(program, output=output, cwd=ROOT)
+
+    def _python(self, name: str, command: commands.Command) -> Program:
+        return Program(name, (sys.executable, *command), environment=self._environment)
+
+    def _manage(self, *command: str) -> None:
+        subprocess.run(  # noqa: S603 - our own commands, no shell
+            [sys.executable, "manage.py", *command],
+            cwd=ROOT,
+            env=self._environment,
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+
+    def _log(self, name: str) -> Path:
+        return self.state / f"{name}.log"
+
+
+def _command_of(process: Path) -> bytes:
+    try:
+        return (process / "cmdline").read_bytes()
+    except OSError:
+        return b""
