@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 WorkerState = Literal["loading", "ready", "down"]
 IngestState = WorkerState | Literal["away"]
@@ -24,6 +24,8 @@ HEARTBEAT_EVERY_S = 5.0
 HEARTBEAT_EXPIRES_S = 20
 CACHED_FOR_S = 10
 QUEUES = ("ingest", "answers")
+_GUARDS_KEY = "ragsite:parser:missing_guards"
+_NONE_MISSING = "none"
 
 
 def connect() -> redis.Redis:
@@ -51,16 +53,38 @@ def worker_state(queue: str) -> WorkerState:
     return "loading" if said == "loading" else "down"
 
 
+def record_missing_guards(client: redis.Redis, names: Sequence[str]) -> None:
+    """Say which guards files are read without, for as long as a heartbeat lasts.
+
+    Raises ``redis.RedisError``.
+    """
+    client.set(_GUARDS_KEY, " ".join(names) or _NONE_MISSING, ex=HEARTBEAT_EXPIRES_S)
+
+
+def missing_guards() -> tuple[str, ...] | None:
+    """Which guards the worker that reads files does without; None when no worker says anything."""
+    try:
+        with connect() as client:
+            said = client.get(_GUARDS_KEY)
+    except redis.RedisError:
+        return None
+    if said is None:
+        return None
+    return () if said == _NONE_MISSING else tuple(str(said).split())
+
+
 def answers_worker(request: HttpRequest) -> Mapping[str, object]:
     """Template context: ``answers_worker`` is ``loading``, ``ready`` or ``down``; read on use.
 
     ``ingest_worker`` is the same for documents, or ``away`` when it is Redis that is missing; at
     most ``CACHED_FOR_S`` old: rows of a long list ask often, and without Redis a look takes time.
+    ``missing_guards`` names what files are read without, as one text.
     """
     del request
     return {
         "answers_worker": SimpleLazyObject(lambda: worker_state("answers")),
         "ingest_worker": SimpleLazyObject(_ingest_worker),
+        "missing_guards": SimpleLazyObject(lambda: ", ".join(missing_guards() or ())),
     }
 
 
@@ -81,7 +105,9 @@ def healthz(request: HttpRequest) -> JsonResponse:
     database = "up" if _database_answers() else "down"
     broker = "up" if _redis_answers() else "down"
     workers = {queue: worker_state(queue) for queue in QUEUES}
-    body = {"database": database, "redis": broker, "workers": workers}
+    missing = missing_guards()
+    guards = {"missing_guards": None if missing is None else list(missing)}
+    body = {"database": database, "redis": broker, "workers": workers, "parsing": guards}
     return JsonResponse(body, status=200 if database == "up" else 503)
 
 

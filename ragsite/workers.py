@@ -16,9 +16,16 @@ from celery.exceptions import SecurityWarning
 from celery.signals import worker_init, worker_ready, worker_shutting_down
 from django.db import close_old_connections
 
+from documents.parsing.sandbox import missing_guards
 from inference import conf
 from qa.rerankers import specs_in_use
-from ragsite.health import HEARTBEAT_EVERY_S, QUEUES, connect, record_worker
+from ragsite.health import (
+    HEARTBEAT_EVERY_S,
+    QUEUES,
+    connect,
+    record_missing_guards,
+    record_worker,
+)
 
 if TYPE_CHECKING:
     from ragsite.health import WorkerState
@@ -54,6 +61,8 @@ class Heartbeat:
             try:
                 with connect() as client:
                     record_worker(client, self.queue, state)
+                    if self.queue == "ingest":
+                        record_missing_guards(client, missing_guards())
             except redis.RedisError:
                 if not failing:
                     logger.warning("worker.heartbeat.failed", extra={"queue": self.queue})

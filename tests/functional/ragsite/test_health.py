@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from pytest_django import Settings as SettingsWrapper
     from redis import Redis
 
+    from accounts.models import User
+    from documents.models import KnowledgeBase
+
 
 def test_anyone_may_ask_and_all_parts_are_named(
     client: Client, db: None, redis_client: Redis
@@ -27,6 +30,7 @@ def test_anyone_may_ask_and_all_parts_are_named(
         "database": "up",
         "redis": "up",
         "workers": {"ingest": "down", "answers": "loading"},
+        "parsing": {"missing_guards": None},
     }
     assert "no-store" in response["Cache-Control"]
 
@@ -51,6 +55,35 @@ def test_without_a_database_nothing_can_be_served(
     response = client.get("/healthz")
     assert response.status_code == 503
     assert response.json()["database"] == "down"
+
+
+@pytest.mark.parametrize("missing", [[], ["landlock"], ["seccomp", "landlock"]])
+def test_guards_that_files_are_read_without_are_named(
+    client: Client, db: None, redis_client: Redis, missing: list[str]
+) -> None:
+    health.record_missing_guards(redis_client, missing)
+    assert client.get("/healthz").json()["parsing"] == {"missing_guards": missing}
+
+
+@pytest.mark.parametrize(
+    ("is_staff", "missing", "is_told"),
+    [(True, ["landlock"], True), (True, [], False), (False, ["landlock"], False)],
+)
+def test_staff_are_told_on_the_documents_page_what_files_are_read_without(
+    client: Client,
+    alice: User,
+    knowledge_base: KnowledgeBase,
+    redis_client: Redis,
+    is_staff: bool,
+    missing: list[str],
+    is_told: bool,
+) -> None:
+    alice.is_staff = is_staff
+    alice.save()
+    health.record_missing_guards(redis_client, missing)
+    client.force_login(alice)
+    page = client.get("/knowledge-bases/health/").content.decode()
+    assert ("read here without landlock" in page) == is_told
 
 
 def test_it_is_only_read(client: Client, db: None) -> None:

@@ -73,6 +73,15 @@ def test_the_ingest_worker_leaves_loading_to_its_children(
     assert _says("ingest", "ready")
 
 
+def test_the_ingest_worker_tells_which_guards_it_lacks(
+    redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "missing_guards", lambda: ("landlock",))
+    assert health.missing_guards() is None
+    workers.prepare_worker(sender=_worker("ingest@here"))
+    assert eventually(lambda: health.missing_guards() == ("landlock",))
+
+
 def test_a_worker_that_ends_says_so(redis_client: Redis) -> None:
     workers.prepare_worker(sender=_worker("ingest@here"))
     workers.announce_ready(sender=None)
