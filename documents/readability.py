@@ -56,6 +56,11 @@ def measure_readability(text: str, language: str) -> Readability:
     return Readability(NEUTRAL, "none")
 
 
+def reading_words(text: str) -> float:
+    """How much there is to read, in words: those of letters, and two Chinese characters as one."""
+    return len(_WORD.findall(text)) + len(_HAN.findall(text)) / 2
+
+
 def _english(text: str) -> Readability:
     words = _WORD.findall(text)
     if len(words) < _MINIMUM_WORDS:

@@ -325,10 +325,11 @@ def _readability_words(inputs: Mapping[str, Any]) -> str:
         "rare_character_share": _("share of rare characters %(value).2f"),
         "latin_share": _("share of Latin letters %(value).2f"),
         "flesch_reading_ease": _("Flesch reading ease %(value).0f"),
+        "believed": _("weighed %(value).2f for its length"),
     }
     numbers = {key: value for key, value in inputs.items() if isinstance(value, int | float)}
     known = [words % {"value": numbers[key]} for key, words in names.items() if key in numbers]
-    if not known and ("words" in numbers or "characters" in numbers):
+    if "words" in numbers or "characters" in numbers:
         return _("too short to measure: neutral")
     return _(", ").join(known)
 

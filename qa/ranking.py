@@ -12,6 +12,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from documents.readability import reading_words
 from inference.coverage import can_read
 from inference.errors import (
     InvalidModelResponse,
@@ -212,7 +213,9 @@ def _factors(
     complete, completeness_inputs = completeness(
         asked.recalled.question_terms, full_text, asked.aspects
     )
-    readable, readability_inputs = readability(passage.readability, passage.readability_inputs)
+    readable, readability_inputs = readability(
+        passage.readability, passage.readability_inputs, reading_words(passage.text)
+    )
     timely, timeliness_inputs = timeliness(
         passage.effective_date,
         passage.expires_at,

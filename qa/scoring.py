@@ -57,6 +57,9 @@ whole lists it is rather one in five. ``ln((1/4) / (1/29))`` is the difference i
 NEUTRAL = 0.5
 """The value of a factor that nothing is known about: neither praise nor blame."""
 
+READABLE_WORDS = 100
+"""So many words make half of a measured readability believed."""
+
 ASPECT_CREDIT = 0.5
 """What a term counts that the passage does not hold but speaks of in other words, and what an
 aspect that no term names counts beside the mean term. Of 0.3 to 1, 0.5 told the passages of the
@@ -184,9 +187,16 @@ def completeness(
     return _clamp(earned / total), inputs
 
 
-def readability(score: float, inputs: Mapping[str, float]) -> Scored:
-    """The passage's own readability, measured when it was indexed."""
-    return _clamp(score), {"score": score, **inputs}
+def readability(score: float, inputs: Mapping[str, float], words: float) -> Scored:
+    """The passage's own readability, measured when it was indexed, as far as it can be believed.
+
+    ``0.5 + (score - 0.5) * words / (words + READABLE_WORDS)``: sentence lengths and shares of
+    unfamiliar words are estimates, and a passage of a few sentences says little of how its author
+    writes. ``words`` is how much of it there is to read (``documents.readability.reading_words``).
+    """
+    share = words / (words + READABLE_WORDS)
+    value = NEUTRAL + (_clamp(score) - NEUTRAL) * share
+    return value, {"score": score, **inputs, "read": round(words, 1), "believed": round(share, 4)}
 
 
 def timeliness(

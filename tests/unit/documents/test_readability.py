@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from documents.readability import NEUTRAL, measure_readability
+from documents.readability import NEUTRAL, measure_readability, reading_words
 
 LAY = (
     "Sleep helps your body heal. Go to bed at the same time each night. Keep your room dark "
@@ -111,3 +111,9 @@ def test_what_cannot_be_judged_is_neutral(text: str, language: str) -> None:
 @given(st.text(max_size=300), st.sampled_from(["en", "zh"]))
 def test_the_score_is_between_nothing_and_one(text: str, language: str) -> None:
     assert 0 <= measure_readability(text, language).score <= 1
+
+
+def test_two_chinese_characters_are_as_much_to_read_as_a_word() -> None:
+    assert reading_words("Sleep well, 8 hours.") == 3
+    assert reading_words("怎样才能睡得更好？") == 4
+    assert reading_words("") == 0

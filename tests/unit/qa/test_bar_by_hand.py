@@ -72,6 +72,11 @@ def completeness_by_hand(stored: dict[str, Any]) -> float:
 
 
 def readability_by_hand(stored: dict[str, Any]) -> float:
+    believed = stored["read"] / (stored["read"] + 100)
+    return 0.5 + (measured_by_hand(stored) - 0.5) * believed
+
+
+def measured_by_hand(stored: dict[str, Any]) -> float:
     if "unfamiliar_share" in stored:
         score = 64 - 95 * stored["unfamiliar_share"] - 0.69 * stored["words_per_sentence"]
         return float(min(1.0, max(0.0, score / 64)))

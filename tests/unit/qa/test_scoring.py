@@ -251,13 +251,25 @@ class TestCompleteness:
 
 class TestReadability:
     def test_the_stored_score_is_kept_with_its_inputs(self) -> None:
-        value, inputs = readability(0.8, {"words": 40.0})
-        assert value == 0.8
-        assert inputs == {"score": 0.8, "words": 40.0}
+        value, inputs = readability(0.8, {"dale_chall": 40.0}, 100)
+        assert value == pytest.approx(0.65)
+        assert inputs == {"score": 0.8, "dale_chall": 40.0, "read": 100, "believed": 0.5}
+
+    @given(score=st.floats(0, 1), words=st.floats(0, 1000))
+    def test_the_less_there_is_to_read_the_nearer_it_is_to_neutral(
+        self, score: float, words: float
+    ) -> None:
+        value = readability(score, {}, words)[0]
+        longer = readability(score, {}, words + 10)[0]
+        assert abs(value - 0.5) <= abs(longer - 0.5) + 1e-12 <= abs(score - 0.5) + 2e-12
+        assert (value - 0.5) * (score - 0.5) >= 0
+
+    def test_nothing_to_read_is_neutral(self) -> None:
+        assert readability(1.0, {}, 0)[0] == 0.5
 
     def test_a_stored_score_out_of_range_is_brought_back(self) -> None:
-        assert readability(1.4, {})[0] == 1.0
-        assert readability(-0.2, {})[0] == 0.0
+        assert readability(1.4, {}, 300)[0] == readability(1.0, {}, 300)[0] == 0.875
+        assert readability(-0.2, {}, 300)[0] == readability(0.0, {}, 300)[0] == 0.125
 
 
 class TestTimeliness:
