@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import F
+from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from documents import access
 from documents.deliveries import Delivery
 from documents.parsing.base import ParseError
+from documents.workers import is_gone, worker_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,13 +32,13 @@ logger = logging.getLogger(__name__)
 
 State = Delivery.State
 
-HEARTBEAT_EXPIRES = timedelta(minutes=5)
-"""Longer than any one step takes: unpacking a batch, or fetching a page."""
+HEARTBEAT_EXPIRES = timedelta(seconds=90)
+"""Written every few seconds also while a batch is unpacked or a page is fetched."""
 RING_AGAIN_AFTER = timedelta(minutes=1)
 """A delivery that waits for so long was perhaps not heard of."""
 MOST_LOSSES = 3
 """One whose worker was lost so often is not tried again by itself."""
-CANCELLATION_CHECK_S = 2.0
+HEARTBEAT_EVERY_S = 2.0
 KEPT_AFTER_FAILURE = timedelta(days=7)
 """So long a failed archive can be tried again without being sent again."""
 
@@ -67,15 +68,18 @@ class Claim:
         return found
 
     def cancellation(self) -> Callable[[], bool]:
-        """Whether to stop, for what asks often: the database is asked every few seconds at most."""
+        """Whether to stop, for what asks often while it takes long.
+
+        Every few seconds at most this is the heartbeat too.
+        """
         asked_at = time.monotonic()
 
         def cancelled() -> bool:
             nonlocal asked_at
-            if time.monotonic() - asked_at < CANCELLATION_CHECK_S:
+            if time.monotonic() - asked_at < HEARTBEAT_EVERY_S:
                 return False
             asked_at = time.monotonic()
-            return not self.rows().exists()
+            return not self.rows().update(heartbeat_at=timezone.now())
 
         return cancelled
 
@@ -125,6 +129,7 @@ def claim(delivery_id: int, kind: Delivery.Kind) -> Claim | None:
     ).update(
         state=State.RUNNING,
         attempt=F("attempt") + 1,
+        worker=worker_name(),
         heartbeat_at=now,
         started_at=Coalesce("started_at", now),
         finished_at=None,
@@ -139,9 +144,14 @@ def claim(delivery_id: int, kind: Delivery.Kind) -> Claim | None:
 
 
 def give_up_lost() -> int:
-    """Set deliveries whose worker fell silent back to waiting, or fail them. Returns how many."""
-    silent = Delivery.objects.filter(
-        state=State.RUNNING, heartbeat_at__lt=timezone.now() - HEARTBEAT_EXPIRES
+    """Set deliveries without a worker back to waiting, or fail them. Returns how many.
+
+    A worker is gone when it fell silent, or when it ran on this machine and has ended.
+    """
+    running = Delivery.objects.filter(state=State.RUNNING)
+    gone = [worker for worker in running.values_list("worker", flat=True) if is_gone(worker)]
+    silent = running.filter(
+        Q(worker__in=gone) | Q(heartbeat_at__lt=timezone.now() - HEARTBEAT_EXPIRES)
     )
     failed = silent.filter(lost_attempts__gte=MOST_LOSSES - 1).update(
         state=State.FAILED, finished_at=timezone.now(), error_code="lost"

@@ -7,6 +7,7 @@ writes a file, and a name in an archive is only ever shown: it never becomes a p
 from __future__ import annotations
 
 import json
+import re
 import stat
 import struct
 import zipfile
@@ -38,6 +39,7 @@ _PIECE = 64 * 1024
 _HEAD = struct.Struct("!IBQ")
 _UTF8_NAME = 0x800
 _ENCRYPTED = 0x1
+_DRIVE = re.compile(r"[A-Za-z]:").fullmatch
 _NESTED = (".zip", ".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz")
 _JUNK_FOLDERS = frozenset({"__MACOSX", ".git", ".svn"})
 _JUNK_FILES = frozenset({"thumbs.db", "desktop.ini"})
@@ -177,7 +179,7 @@ def _shown(name: str) -> str:
     """``name`` without what leads anywhere, and with what cannot be printed replaced."""
     name = name.partition("\x00")[0].replace("\\", "/")
     parts = [part.strip() for part in name.split("/")]
-    kept = "/".join(part for part in parts if part and part not in {".", ".."})
+    kept = "/".join(part for part in parts if part not in {"", ".", ".."} and not _DRIVE(part))
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in kept) or "\ufffd"
 
 

@@ -119,9 +119,15 @@ def delivery(request: AuthenticatedRequest, pk: int) -> HttpResponse:
 @login_required
 @require_safe
 def row(request: AuthenticatedRequest, pk: int) -> HttpResponse:
-    """The delivery's row; it asks for itself until the state is final."""
+    """The delivery's row; it asks for itself until the state is final, and then says ``delivered``.
+
+    At that the list beside it is loaded anew, which has its documents.
+    """
     shown = access.delivery_for(request.user, pk)
-    return render(request, "documents/_delivery.html", _context(request, shown))
+    response = render(request, "documents/_delivery.html", _context(request, shown))
+    if shown.is_final:
+        response["HX-Trigger"] = "delivered"
+    return response
 
 
 @login_required

@@ -83,6 +83,7 @@ def base(request: AuthenticatedRequest, slug: str) -> HttpResponse:
         documents.select_related("knowledge_base").order_by("-created_at", "-pk"),
         DOCUMENTS_PER_PAGE,
     ).get_page(request.GET.get("page"))
+    deliveries = recent(shown) if "curator" in roles else []
     context = {
         "base": shown,
         "roles": roles,
@@ -97,7 +98,8 @@ def base(request: AuthenticatedRequest, slug: str) -> HttpResponse:
         "deleted": _just_deleted(request, shown),
         "accept": ",".join(ACCEPTED),
         "endings": ", ".join(ending.removeprefix(".") for ending in ACCEPTED),
-        "deliveries": recent(shown) if "curator" in roles else [],
+        "deliveries": deliveries,
+        "is_busy": counts["processing"] or any(not row.delivery.is_final for row in deliveries),
         "web_pages": settings.RAGSITE_WEB_PAGES,
     }
     return render(request, "documents/base.html", context)

@@ -8,7 +8,9 @@ import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
 
 from accounts.models import AuditEvent
 from documents import archives
@@ -34,6 +36,7 @@ HTMX = {"HX-Request": "true"}
 @pytest.fixture(autouse=True)
 def _media(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.MEDIA_ROOT = tmp_path
+    cache.clear()
     monkeypatch.setattr(health, "worker_state", lambda queue: "ready")
 
 
@@ -72,17 +75,32 @@ def test_an_uploaded_archive_waits_on_the_page_and_is_followed_until_it_is_done(
     row = f"/deliveries/{waiting.pk}/row/"
     assert sent["url"] == f"/deliveries/{waiting.pk}/"
     assert f'hx-get="{row}"' in text(client, BASE)
+    assert "HX-Trigger" not in client.get(row, headers=HTMX)
     again = send(client, file)
     assert (again["duplicate"], again["url"]) == (True, sent["url"])
 
     archives.unpack(waiting.pk)
-    followed = text(client, row, headers=HTMX)
+    response = client.get(row, headers=HTMX)
+    assert response["HX-Trigger"] == "delivered", "the list of documents hears of it"
+    followed = response.content.decode()
     assert "hx-get" not in followed
     assert "received 1, here already 0, not taken 1" in followed
     page = text(client, sent["url"])
     assert page.index("b.mp4") < page.index("a.md"), "what was not taken comes first"
     assert "Files of this type cannot be read." in page
     assert f'href="/documents/{Document.objects.get().pk}/"' in page
+
+
+def test_a_page_with_an_archive_on_its_way_says_when_nobody_works(
+    client: Client, alice: User, knowledge_base: KnowledgeBase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "worker_state", lambda queue: "down")
+    client.force_login(alice)
+    shown = delivery(knowledge_base)
+    for page in (BASE, f"/deliveries/{shown.pk}/"):
+        assert "Documents are not being processed" in text(client, page)
+    Delivery.objects.update(state=State.DONE, finished_at=timezone.now())
+    assert "Documents are not being processed" not in text(client, BASE)
 
 
 def test_a_bad_archive_is_refused_beside_good_files(

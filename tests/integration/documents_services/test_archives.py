@@ -146,6 +146,33 @@ def test_a_lost_worker_is_followed_by_another_that_takes_no_file_twice(
     assert Document.objects.count() == 3
 
 
+def test_a_worker_that_was_killed_on_this_machine_is_not_waited_for(
+    alice: User, knowledge_base: KnowledgeBase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivery = asked(alice, knowledge_base)
+    assert delivery_claims.claim(delivery.pk, Delivery.Kind.ARCHIVE) is not None
+    assert delivery_claims.give_up_lost() == 0, "it lives"
+    monkeypatch.setattr(delivery_claims, "is_gone", lambda worker: bool(worker))
+    assert delivery_claims.give_up_lost() == 1
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.lost_attempts) == (State.PENDING, 1)
+
+
+def test_what_takes_long_keeps_its_heartbeat_and_hears_of_a_cancellation(
+    alice: User, knowledge_base: KnowledgeBase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery_claims, "HEARTBEAT_EVERY_S", 0.0)
+    delivery = asked(alice, knowledge_base)
+    held = delivery_claims.claim(delivery.pk, Delivery.Kind.ARCHIVE)
+    assert held is not None
+    cancelled = held.cancellation()
+    Delivery.objects.update(heartbeat_at=timezone.now() - timedelta(hours=1))
+    assert not cancelled()
+    assert delivery_claims.give_up_lost() == 0
+    delivering.cancel(actor=alice, delivery=delivery)
+    assert cancelled()
+
+
 def test_a_worker_that_was_given_up_writes_nothing_any_more(
     alice: User, knowledge_base: KnowledgeBase
 ) -> None:

@@ -74,7 +74,14 @@ def test_folders_and_what_systems_leave_behind_are_no_files(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "name", ["../../etc/passwd.md", "/etc/passwd.md", "..\\..\\etc\\passwd.md", "./etc//passwd.md"]
+    "name",
+    [
+        "../../etc/passwd.md",
+        "/etc/passwd.md",
+        "..\\..\\etc\\passwd.md",
+        "C:\\etc\\passwd.md",
+        "./etc//passwd.md",
+    ],
 )
 def test_a_name_leads_nowhere(tmp_path: Path, name: str) -> None:
     (member,) = listed(archive(tmp_path / "a.zip", {name: "x"}))
