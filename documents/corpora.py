@@ -13,6 +13,7 @@ from django.utils import timezone
 from documents import parsed
 from documents.analysis import detect_language
 from documents.chunking import chunk
+from documents.fingerprints import sha256_of_text
 from documents.generations import active_generation, chunk_recipe, embedder_of, fingerprint
 from documents.lexicon import rebuild_statistics
 from documents.models import Document, DocumentVersion, ParsedText
@@ -22,7 +23,6 @@ from documents.storing import (
     Placed,
     ids_of_terms,
     passages_of,
-    sha256_of_text,
     store,
     vectors_of,
 )

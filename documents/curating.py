@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Field
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.audit import record
 from accounts.models import AuditEvent
-from documents import tasks
+from documents import carrying, tasks
 from documents.generations import lock_index
 from documents.models import Chunk, ChunkCuration, Document
 from documents.queueing import enqueue_on_commit
+from documents.storing import curations_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -165,7 +167,7 @@ def edit_chunk(*, actor: User, chunk: Chunk, text: str) -> bool:
         # The mark stands until a worker has done its part, so that a lost message is rung again.
         locked.is_stale = True
         locked.save(update_fields=["text", "is_edited", "is_stale"])
-        _say(actor, locked, edited_text=locked.text if is_edited else "")
+        _say(actor, locked)
         record(
             actor,
             "chunk.edit" if is_edited else "chunk.revert",
@@ -185,7 +187,7 @@ def set_chunk_enabled(*, actor: User, chunk: Chunk, enabled: bool) -> bool:
             return False
         locked.is_enabled = enabled
         locked.save(update_fields=["is_enabled"])
-        _say(actor, locked, is_disabled=not enabled)
+        _say(actor, locked)
         record(
             actor,
             "chunk.enable" if enabled else "chunk.disable",
@@ -253,7 +255,8 @@ def _values_before(document: Document, event: AuditEvent) -> dict[str, Any]:
         if name == "superseded_by":
             values[name] = Document.objects.filter(pk=before).first()
         else:
-            values[name] = Document._meta.get_field(name).to_python(before)
+            field = Document._meta.get_field(name)
+            values[name] = field.to_python(before) if isinstance(field, Field) else before
     return values
 
 
@@ -290,13 +293,26 @@ def _locked(chunk: Chunk) -> Chunk | None:
     )
 
 
-def _say(actor: User, chunk: Chunk, **said: Any) -> None:
+def _say(actor: User, chunk: Chunk) -> None:
+    """Keep all that is said of the passage now: its row is the last word on that text."""
     curation, _created = ChunkCuration.objects.update_or_create(
         document_id=chunk.document_id,
         text_sha256=chunk.text_sha256,
-        defaults={**said, "updated_by": actor, "updated_at": timezone.now()},
+        defaults={
+            "generated_text": chunk.generated_text,
+            "edited_text": chunk.text if chunk.is_edited else "",
+            "is_disabled": not chunk.is_enabled,
+            "settled_at": None,
+            "updated_by": actor,
+            "updated_at": timezone.now(),
+        },
     )
-    if not (curation.edited_text or curation.is_disabled or curation.tags):
+    if curation.edited_text or curation.is_disabled or curation.tags:
+        return
+    others = curations_of(chunk.document_id)
+    del others[chunk.text_sha256]
+    if not carrying.applied([chunk.generated_text], others):
+        # Nothing is said, and nothing said of another text would be carried here again.
         curation.delete()
 
 

@@ -40,6 +40,11 @@ def sha256_of(file: BinaryIO | SeekableBytes) -> str:
     return digest.hexdigest()
 
 
+def sha256_of_text(text: str) -> str:
+    """The SHA-256 of the text in UTF-8, as 64 hexadecimal digits: the name of a passage."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def index_fingerprint(
     sha256: str,
     chunk_recipe: ChunkRecipe,

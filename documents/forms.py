@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.conf import settings
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db.models import Q
@@ -15,9 +16,12 @@ from documents.bases import PRESET_NAMES, WEIGHTS, check_weights
 from documents.curating import MAX_CHUNK_CHARACTERS
 from documents.models import Document, KnowledgeBase, Membership
 from documents.presets import FACTORS, PRESETS, preset_of
+from documents.reindexing import LEAST_TOKENS, MOST_OVERLAP, MOST_TOKENS, embedder_choices
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from django_stubs_ext import StrOrPromise
 
 OWN_WEIGHTS = "own"
 MOST_TAGS = 20
@@ -285,3 +289,44 @@ class ChunkForm(forms.Form):
         strip=True,
         widget=forms.Textarea(attrs={"rows": 12}),
     )
+
+
+def embedder_label(name: str) -> StrOrPromise:
+    """An embedding model as people choose it."""
+    if name == "none":
+        return _("None: passages are found by their words only")
+    if not name:
+        return _("The default of this installation: %(name)s") % {"name": settings.RAGSITE_EMBEDDER}
+    return name
+
+
+class IndexForm(forms.Form):
+    """How a knowledge base is to be indexed. ``reindexing`` checks and builds it."""
+
+    embedder = forms.ChoiceField(
+        label=_("Embedding model"),
+        required=False,
+        help_text=_("Finds passages by meaning. An administrator configures the choice."),
+    )
+    max_tokens = forms.IntegerField(
+        label=_("Tokens in a passage, at most"),
+        min_value=LEAST_TOKENS,
+        max_value=MOST_TOKENS,
+        help_text=_("About three quarters as many English words, or as many Chinese characters."),
+    )
+    overlap_tokens = forms.IntegerField(
+        label=_("Tokens repeated from the passage before"),
+        min_value=0,
+        max_value=MOST_TOKENS // MOST_OVERLAP,
+    )
+
+    def __init__(self, data: Mapping[str, Any] | None, *, base: KnowledgeBase) -> None:
+        initial = {
+            "embedder": base.embedder,
+            "max_tokens": base.chunk_max_tokens,
+            "overlap_tokens": base.chunk_overlap_tokens,
+        }
+        super().__init__(data, initial=initial)
+        embedder = self.fields["embedder"]
+        if isinstance(embedder, forms.ChoiceField):
+            embedder.choices = [(name, embedder_label(name)) for name in embedder_choices(base)]

@@ -19,7 +19,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.db import InterfaceError, OperationalError, connection, transaction
 from psycopg.errors import DiskFull
 
-from documents import claims, parsed, turns
+from documents import carrying, claims, parsed, turns
 from documents.analysis import detect_language
 from documents.chunking import chunk
 from documents.claims import Claim, ClaimLost, Stage
@@ -270,11 +270,12 @@ def _prepare(
     if not drafts:
         raise ParseError("no_text", "")
     curations = curations_of(version.document_id)
+    said = carrying.applied([draft.text for draft in drafts], curations)
     passages: list[Passage] = []
     for start in range(0, len(drafts), CUT_AT_ONCE):
         if start:
             claims.progress(held, start)
-        passages += passages_of(title, drafts[start : start + CUT_AT_ONCE], curations)
+        passages += passages_of(title, drafts[start : start + CUT_AT_ONCE], said)
     claims.begin(held, Stage.EMBED, total=len(passages))
     vectors = vectors_of(embedder, passages, on_progress=lambda done: claims.progress(held, done))
     dates = find_dates(found, version.filename)
@@ -323,7 +324,8 @@ def _swap(
             return False
         # Fenced before anything is written; a lost claim rolls all of it back.
         claims.finish(held, **_findings(prepared))
-        Chunk.objects.filter(generation=generation, document=document).delete()
+        # Also those of an index kept to go back to, or being built: there it is indexed anew.
+        Chunk.objects.filter(document=document).delete()
         store(
             generation,
             [

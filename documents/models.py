@@ -16,6 +16,7 @@ from pgvector.django import HalfVectorField, SparseVectorField
 
 from documents.deliveries import DeliveredFile as DeliveredFile
 from documents.deliveries import Delivery as Delivery
+from documents.index_builds import IndexBuild as IndexBuild
 from documents.querysets import ChunkQuerySet, DocumentQuerySet, KnowledgeBaseQuerySet
 
 TERM_DIMENSIONS = 1_000_000_000
@@ -105,6 +106,10 @@ class KnowledgeBase(models.Model):
         _("half-life in days"), default=1095, validators=[MinValueValidator(1)]
     )
     is_paused = models.BooleanField(_("paused"), default=False)
+    embedder = models.CharField(max_length=200, blank=True, db_default="")
+    """Name of the embedding model, as ``inference.conf`` knows it; empty for the default."""
+    chunk_max_tokens = models.PositiveIntegerField(default=180, db_default=180)
+    chunk_overlap_tokens = models.PositiveIntegerField(default=24, db_default=24)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
@@ -189,6 +194,8 @@ class IndexGeneration(models.Model):
     space = models.ForeignKey(
         EmbeddingSpace, null=True, blank=True, on_delete=models.PROTECT, related_name="generations"
     )
+    embedder = models.CharField(max_length=200, blank=True, db_default="")
+    """As ``KnowledgeBase.embedder``, when this generation was begun."""
     chunk_max_tokens = models.PositiveIntegerField()
     chunk_overlap_tokens = models.PositiveIntegerField()
     chunking_generation = models.PositiveIntegerField()
@@ -200,6 +207,8 @@ class IndexGeneration(models.Model):
     statistics_at = models.DateTimeField(null=True, blank=True)
     state = models.CharField(max_length=10, choices=State, default=State.BUILDING)
     created_at = models.DateTimeField(default=timezone.now)
+    retired_at = models.DateTimeField(null=True, blank=True)
+    """Since when it is kept only to go back to."""
 
     class Meta:
         verbose_name = _("index generation")
@@ -477,6 +486,8 @@ class ChunkCuration(models.Model):
 
     document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="curations")
     text_sha256 = models.CharField(max_length=64)
+    generated_text = models.TextField(blank=True, db_default="")
+    """The passage as it was cut, so that the curator can be asked once it is cut no more."""
     edited_text = models.TextField(blank=True)
     is_disabled = models.BooleanField(default=False)
     tags = ArrayField(models.CharField(max_length=40), default=list, blank=True)
@@ -484,6 +495,8 @@ class ChunkCuration(models.Model):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
     updated_at = models.DateTimeField(default=timezone.now)
+    settled_at = models.DateTimeField(null=True, blank=True)
+    """When a curator said what becomes of it, its text being gone. It is not asked for again."""
 
     class Meta:
         constraints = [

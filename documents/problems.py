@@ -118,6 +118,17 @@ PROBLEMS: dict[str, Problem] = {
         _("The program that processed this document ended several times without finishing."),
         _("Try again. If it fails once more, the file may be too demanding: split it."),
     ),
+    "lost_build": Problem(
+        _("The program that built the index ended several times without finishing."),
+        _("Build it again. If it fails once more, tell an administrator."),
+    ),
+    "interrupted": Problem(
+        _("The command that built the index was stopped."), _("Build it again.")
+    ),
+    "model_changed": Problem(
+        _("The index needs an embedding model that is not configured any more."),
+        _("Build a new one, or ask an administrator to configure that model again."),
+    ),
     "superseded": Problem(
         _("A newer version of this document was ready first."),
         _("Nothing needs to be done."),

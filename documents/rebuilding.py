@@ -1,25 +1,40 @@
-"""A knowledge base's whole index, built anew beside the old one and swapped in when complete."""
+"""A knowledge base's whole index, made complete beside the old one and swapped in at once.
+
+The same work makes a new generation, and brings the one before up to date when an owner goes back
+to it. What is there already is not made again, so that the work can be done a while at a time.
+"""
 
 from __future__ import annotations
 
+import logging
+import time
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from django.db import transaction
-from django.db.models import Exists, F, OuterRef
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import Exists, F, OuterRef, Q
 
-from documents import parsed
+from documents import builds, carrying, parsed
+from documents.builds import BuildClaim, BuildLost
 from documents.chunking import chunk
 from documents.corpora import settle
+from documents.fingerprints import sha256_of_text
 from documents.generations import (
     activate,
     chunk_recipe,
     discard,
+    embedder_named,
     embedder_of,
     fingerprint,
+    generation_before,
     lock_index,
     start_generation,
+    superfluous_generations,
+    take_space,
 )
 from documents.lexicon import rebuild_statistics
 from documents.models import (
@@ -27,6 +42,7 @@ from documents.models import (
     ChunkCuration,
     Document,
     DocumentVersion,
+    IndexBuild,
     IndexGeneration,
 )
 from documents.storing import (
@@ -35,30 +51,102 @@ from documents.storing import (
     ids_of_terms,
     passages_of,
     store,
-    times_of,
     vectors_of,
 )
 from inference.conf import get_embedder
+from inference.errors import InvalidModelResponse, ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
+    from collections.abc import Callable, Collection
 
     from django.db.models import QuerySet
 
+    from accounts.models import User
     from documents.models import KnowledgeBase
     from inference.ports import Embedder
 
+logger = logging.getLogger(__name__)
+
+SLICE_S = 60.0
+"""A worker builds for so long at a time; then documents that wait have their turn."""
+
+
+class UnderWay(Exception):
+    """Another build of the knowledge base has not ended yet."""
+
+
+class NothingBefore(Exception):
+    """The index before is not kept any more."""
+
+
+class _ModelGone(Exception):
+    """The vectors of the generation are of a model that is not configured any more."""
+
 
 @dataclass(slots=True)
-class _Build:
+class _Work:
     """A generation in the making, and what its passages do not tell of themselves."""
 
     generation: IndexGeneration
+    held: BuildClaim
+    embedder: Embedder | None
+    on_progress: Callable[[int], None]
+    done: int = 0
     without_text: set[int] = field(default_factory=set)
     """Versions that give no passage under the new recipe, which are not missing."""
-    curated: dict[int, dict[str, datetime]] = field(default_factory=dict)
-    """Per indexed document: when a curator last spoke of each passage, as far as was known."""
+
+
+def begin_rebuild(
+    base: KnowledgeBase,
+    *,
+    requested_by: User | None = None,
+    embedder: str | None = None,
+    max_tokens: int | None = None,
+    overlap_tokens: int | None = None,
+) -> IndexBuild:
+    """A row for building a new generation, by default as the knowledge base has it now.
+
+    Raises ``UnderWay``. The work is done by ``continue_build``.
+    """
+    with transaction.atomic():
+        generation = start_generation(
+            base.pk, embedder=embedder, max_tokens=max_tokens, overlap_tokens=overlap_tokens
+        )
+        return _begin(generation, IndexBuild.Kind.REBUILD, requested_by)
+
+
+def begin_return(base: KnowledgeBase, *, requested_by: User | None = None) -> IndexBuild:
+    """A row for going back to the generation before. Raises ``UnderWay``, ``NothingBefore``."""
+    with transaction.atomic():
+        generation = generation_before(lock_index(base.pk))
+        if generation is None:
+            raise NothingBefore
+        return _begin(generation, IndexBuild.Kind.RETURN, requested_by)
+
+
+def continue_build(build_id: int, *, slice_s: float = SLICE_S) -> bool:
+    """Work on a waiting build for about ``slice_s`` seconds. True: it wants to be continued.
+
+    Quietly does nothing when it does not wait. What goes wrong with the model is stored on the row:
+    it is tried again later, or what is searched stays. Call it outside a transaction.
+    """
+    held = builds.claim(build_id)
+    if held is None:
+        return False
+    try:
+        if not _proceed(held, until=time.monotonic() + slice_s):
+            held.give_back()
+            return True
+    except BuildLost:
+        logger.info("index.build.lost", extra={"build_id": build_id})
+    except _ModelGone:
+        _fail(held, "model_changed")
+    except InvalidModelResponse as error:
+        _fail(held, error.reason, str(error))
+    except ModelError as error:
+        with suppress(BuildLost):
+            held.postpone(error.reason, str(error))
+    return False
 
 
 def rebuild_index(
@@ -67,66 +155,154 @@ def rebuild_index(
     """Index every document by the present configuration, then search that instead.
 
     The text that was parsed is cut and embedded again; originals are not read. Questions and
-    uploads go on meanwhile, and what is uploaded is in the new index too. Raises ``ModelError``;
-    then the old index stays. Call it outside a transaction.
+    uploads go on meanwhile, and what is uploaded is in the new index too. Raises ``UnderWay``,
+    ``BuildLost`` when it is cancelled, and ``ModelError``; then the old index stays. Call it
+    outside a transaction.
     """
-    configured = get_embedder()
-    build = _Build(generation=start_generation(knowledge_base.pk, configured))
-    generation = build.generation
-    embedder = embedder_of(generation, configured)
-    done = 0
-    completed = False
+    build = begin_rebuild(knowledge_base)
+    held = builds.claim(build.pk, even_paused=True)
+    if held is None:
+        raise UnderWay
+    completed, why = False, "interrupted"
     try:
-        while not completed:
-            for version in _missing(build):
-                _index(version, build, embedder)
-                done += 1
-                on_progress(done)
-            rebuild_statistics(generation.pk)
-            completed = _swap(build)
+        completed = _proceed(held, on_progress=on_progress)
+    except ModelError as error:
+        why = error.reason
+        raise
     finally:
         if not completed:
-            discard(generation.pk)
-    generation.refresh_from_db()
-    settle(generation)
+            _fail(held, why)
+            drop_superfluous()
+    generation: IndexGeneration = IndexGeneration.objects.get(builds=build)
     return generation
 
 
-def _missing(build: _Build) -> QuerySet[DocumentVersion]:
+def superfluous() -> list[int]:
+    """Generations that nobody needs any more: retired long ago, or left by a build that ended."""
+    kept_for = timedelta(days=settings.RAGSITE_KEEP_INDEX_DAYS)
+    unfinished = IndexBuild.objects.filter(
+        generation=OuterRef("pk"), state__in=IndexBuild.UNFINISHED
+    )
+    left = IndexGeneration.objects.filter(~Exists(unfinished), state=IndexGeneration.State.BUILDING)
+    return [*superfluous_generations(kept_for), *left.values_list("pk", flat=True)]
+
+
+def drop_superfluous() -> None:
+    for generation_id in superfluous():
+        discard(generation_id)
+
+
+def _begin(
+    generation: IndexGeneration, kind: IndexBuild.Kind, requested_by: User | None
+) -> IndexBuild:
+    try:
+        with transaction.atomic():
+            build: IndexBuild = IndexBuild.objects.create(
+                knowledge_base_id=generation.knowledge_base_id,
+                generation=generation,
+                kind=kind,
+                requested_by=requested_by,
+            )
+    except IntegrityError as error:
+        raise UnderWay from error
+    return build
+
+
+def _fail(held: BuildClaim, code: str, detail: str = "") -> None:
+    with suppress(BuildLost):
+        held.fail(code, detail)
+        logger.warning("index.build.failed", extra={"build_id": held.build_id, "error_code": code})
+
+
+def _proceed(
+    held: BuildClaim,
+    *,
+    until: float | None = None,
+    on_progress: Callable[[int], None] = lambda done: None,
+) -> bool:
+    """Make the generation complete and search it. False when the time was up before.
+
+    ``until`` is on the monotonic clock. Raises ``BuildLost``, ``ModelError``.
+    """
+    work = _opened(held, on_progress)
+    generation = work.generation
+    completed = False
+    while not completed:
+        missing = _missing(work)
+        held.write(progress_total=F("progress_done") + missing.count())
+        for version in missing:
+            if until is not None and time.monotonic() > until:
+                return False
+            _index(version, work)
+            work.done += 1
+            held.write(progress_done=F("progress_done") + 1)
+            on_progress(work.done)
+        rebuild_statistics(generation.pk)
+        completed = _swap(work)
+    generation.refresh_from_db()
+    settle(generation)
+    drop_superfluous()
+    logger.info("index.build.done", extra={"build_id": held.build_id, "generation": generation.pk})
+    return True
+
+
+def _opened(held: BuildClaim, on_progress: Callable[[int], None]) -> _Work:
+    """The build's generation with its embedder, and without what was overtaken since."""
+    build = IndexBuild.objects.select_related("generation__knowledge_base").get(pk=held.build_id)
+    generation = build.generation
+    if generation is None:
+        raise BuildLost
+    configured = get_embedder()
+    if not Chunk.objects.filter(generation=generation).exists():
+        take_space(generation, embedder_named(generation.embedder, configured))
+    embedder = embedder_of(generation, configured)
+    if embedder is None and generation.space_id is not None:
+        raise _ModelGone
+    with transaction.atomic():
+        lock_index(generation.knowledge_base_id)
+        _forget_overtaken(generation)
+    return _Work(generation, held, embedder, on_progress)
+
+
+def _missing(work: _Work) -> QuerySet[DocumentVersion]:
     """Versions in use that the generation has no passages of, deleted documents' included.
 
     A deleted document can be restored; what has been purged has no text to index.
     """
-    indexed = Chunk.objects.filter(generation=build.generation, version=OuterRef("pk"))
+    indexed = Chunk.objects.filter(generation=work.generation, version=OuterRef("pk"))
     return (
         DocumentVersion.objects.filter(
             ~Exists(indexed),
-            knowledge_base_id=build.generation.knowledge_base_id,
+            knowledge_base_id=work.generation.knowledge_base_id,
             document__current_version=F("pk"),
             document__purged_at=None,
             parsed__isnull=False,
         )
-        .exclude(pk__in=build.without_text)
+        .exclude(pk__in=work.without_text)
         .select_related("document")
         .order_by("pk")
     )
 
 
-def _index(version: DocumentVersion, build: _Build, embedder: Embedder | None) -> None:
-    """Put the version's passages into the new generation, unless it was overtaken meanwhile."""
+def _index(version: DocumentVersion, work: _Work) -> None:
+    """Put the version's passages into the generation, unless it was overtaken meanwhile."""
     found = parsed.recall(version)
     if found is None:
         return
-    document, generation = version.document, build.generation
-    curations = curations_of(document.pk)
-    passages = passages_of(document.title, chunk(found, chunk_recipe(generation)), curations)
+    document, generation = version.document, work.generation
+    drafts = chunk(found, chunk_recipe(generation))
+    said = carrying.applied([draft.text for draft in drafts], curations_of(document.pk))
+    passages = passages_of(document.title, drafts, said)
     if not passages:
-        build.without_text.add(version.pk)
+        work.without_text.add(version.pk)
+        Chunk.objects.filter(generation=generation, document=document).delete()
         return
-    vectors = vectors_of(embedder, passages)
+    vectors = vectors_of(work.embedder, passages, on_progress=lambda done: work.held.write())
     ids = ids_of_terms(generation, passages)
     with transaction.atomic():
         lock_index(generation.knowledge_base_id)
+        # Fenced before anything is written: a build that was cancelled writes no more.
+        work.held.write()
         if not _is_as_read(version):
             return
         Chunk.objects.filter(generation=generation, document=document).delete()
@@ -139,9 +315,8 @@ def _index(version: DocumentVersion, build: _Build, embedder: Embedder | None) -
             ids,
         )
         DocumentVersion.objects.filter(pk=version.pk).update(
-            indexed_fingerprint=fingerprint(version, generation, embedder)
+            indexed_fingerprint=fingerprint(version, generation, work.embedder)
         )
-    build.curated[document.pk] = times_of(curations)
 
 
 def _is_as_read(version: DocumentVersion) -> bool:
@@ -153,32 +328,59 @@ def _is_as_read(version: DocumentVersion) -> bool:
     return same.first() is not None
 
 
-def _swap(build: _Build) -> bool:
-    """Search the new generation, if it has all. False: something was said or uploaded meanwhile."""
-    generation = build.generation
+def _swap(work: _Work) -> bool:
+    """Search the generation, if it has all. False: something was said or uploaded meanwhile."""
+    generation = work.generation
     with transaction.atomic():
         lock_index(generation.knowledge_base_id)
-        if _forget_overtaken(build) or _missing(build).exists():
+        if _forget_overtaken(generation) or _missing(work).exists():
             return False
-        previous = activate(generation)
-    if previous is not None:
-        discard(previous)
+        work.held.finish()
+        activate(generation)
     return True
 
 
-def _forget_overtaken(build: _Build) -> int:
-    """Drop the new passages of documents of which a curator spoke since. They are missing then."""
-    spoken: dict[int, dict[str, datetime]] = defaultdict(dict)
-    for document_id, text_sha256, updated_at in ChunkCuration.objects.filter(
-        document__knowledge_base=build.generation.knowledge_base_id
-    ).values_list("document", "text_sha256", "updated_at"):
-        spoken[document_id][text_sha256] = updated_at
-    overtaken = [
-        document_id
-        for document_id, known in build.curated.items()
-        if known != spoken.get(document_id, {})
-    ]
-    dropped, _by_model = Chunk.objects.filter(
-        generation=build.generation, document__in=overtaken
-    ).delete()
+def _forget_overtaken(generation: IndexGeneration) -> int:
+    """Drop the passages of documents of which a curator says something else by now.
+
+    They are missing then. Returns how many rows went.
+    """
+    passages = Chunk.objects.filter(generation=generation)
+    spoken = ChunkCuration.objects.filter(document__knowledge_base=generation.knowledge_base_id)
+    marked = passages.filter(Q(is_edited=True) | Q(is_enabled=False))
+    concerned = {
+        *spoken.values_list("document", flat=True),
+        *marked.values_list("document", flat=True),
+    }
+    dropped, _by_model = passages.filter(document__in=_overtaken(generation, concerned)).delete()
     return dropped
+
+
+def _overtaken(generation: IndexGeneration, documents: Collection[int]) -> list[int]:
+    """Those of the documents whose passages are not as what was said of them demands."""
+    said: dict[int, dict[str, ChunkCuration]] = defaultdict(dict)
+    for curation in ChunkCuration.objects.filter(document__in=documents):
+        said[curation.document_id][curation.text_sha256] = curation
+    stored: dict[int, list[tuple[str, str, bool, bool]]] = defaultdict(list)
+    for document_id, generated, text, is_edited, is_enabled in Chunk.objects.filter(
+        generation=generation, document__in=documents
+    ).values_list("document", "generated_text", "text", "is_edited", "is_enabled"):
+        stored[document_id].append((generated, text, is_edited, is_enabled))
+    return [
+        document_id
+        for document_id, passages in stored.items()
+        if not _are_as_said(passages, said[document_id])
+    ]
+
+
+def _are_as_said(
+    passages: Collection[tuple[str, str, bool, bool]], said: dict[str, ChunkCuration]
+) -> bool:
+    holding = carrying.applied([generated for generated, *_rest in passages], said)
+    for generated, text, is_edited, is_enabled in passages:
+        holds = holding.get(sha256_of_text(generated))
+        edited = holds.edited_text if holds else ""
+        disabled = holds.is_disabled if holds else False
+        if (text, is_edited, is_enabled) != (edited or generated, bool(edited), not disabled):
+            return False
+    return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from psycopg.types.json import Jsonb
 from documents.analysis import analyze, detect_language
 from documents.chunking import count_tokens
 from documents.embedding import BATCH, embed_readable
+from documents.fingerprints import sha256_of_text
 from documents.lexicon import (
     Weighing,
     adopt_average_length,
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from documents.carrying import Said
     from documents.types import Language, Readability
     from inference.ports import Embedder
 
@@ -102,10 +103,6 @@ class Placed:
     vector: NDArray[np.float32] | None
 
 
-def sha256_of_text(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def curations_of(document_id: int) -> dict[str, ChunkCuration]:
     """What curators said about the document's passages, by the hash of the text as cut."""
     return {
@@ -120,9 +117,9 @@ def times_of(curations: Mapping[str, ChunkCuration]) -> dict[str, datetime]:
 
 
 def passages_of(
-    title: str, drafts: Iterable[ChunkDraft], curations: Mapping[str, ChunkCuration]
+    title: str, drafts: Iterable[ChunkDraft], curations: Mapping[str, Said]
 ) -> list[Passage]:
-    """The drafts ready to be stored, in order."""
+    """The drafts ready to be stored, in order, with what ``carrying.applied`` says of them."""
     return [_passage(title, draft, curations.get(sha256_of_text(draft.text))) for draft in drafts]
 
 
@@ -245,7 +242,7 @@ def store_vector(chunk: Chunk, vector: NDArray[np.float32] | None) -> None:
         )
 
 
-def _passage(title: str, draft: ChunkDraft, curation: ChunkCuration | None) -> Passage:
+def _passage(title: str, draft: ChunkDraft, curation: Said | None) -> Passage:
     edited = curation.edited_text if curation else ""
     passage = _measured(
         draft,

@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from documents import claims, indexing, lexicon, originals, queueing, spaces, turns
+from documents import (
+    builds,
+    claims,
+    indexing,
+    lexicon,
+    originals,
+    queueing,
+    rebuilding,
+    spaces,
+    turns,
+)
 from documents.models import EmbeddingSpace
 from inference.errors import ModelTimeout, ModelUnavailable
 
@@ -50,6 +60,17 @@ def reindex_stale(document_id: int) -> None:
     indexing.reindex_stale(document_id)
 
 
+@shared_task(acks_late=True, soft_time_limit=1800, time_limit=1830)
+def build_index(build_id: int) -> None:
+    if rebuilding.continue_build(build_id):
+        queueing.ring(build_index, build_id)
+
+
+@shared_task(acks_late=True, soft_time_limit=900, time_limit=930)
+def drop_superfluous_indexes() -> None:
+    rebuilding.drop_superfluous()
+
+
 @shared_task(acks_late=True, soft_time_limit=900, time_limit=930)
 def rebuild_statistics(generation_id: int) -> None:
     lexicon.rebuild_statistics(generation_id)
@@ -60,6 +81,8 @@ def refresh_statistics() -> None:
     for generation_id in lexicon.stale_generations():
         rebuild_statistics.delay(generation_id)
     build_vector_indexes.delay()
+    if rebuilding.superfluous():
+        drop_superfluous_indexes.delay()
 
 
 @shared_task(soft_time_limit=3000, time_limit=3300)
@@ -74,6 +97,9 @@ def requeue_expired() -> None:
     _ring_again()
     for chunk_id in indexing.stale_chunks():
         reindex_chunk.delay(chunk_id)
+    builds.give_up_lost()
+    for build_id in builds.unheard():
+        build_index.delay(build_id)
     originals.erase_originals()
 
 

@@ -111,10 +111,16 @@ _made: dict[Hashable, object] = {}
 _making = threading.Lock()
 
 
-def get_embedder() -> Embedder | None:
-    """The configured embedder; ``None`` when retrieval is to be lexical only."""
-    name = settings.RAGSITE_EMBEDDER
+def get_embedder(name: str = "") -> Embedder | None:
+    """The embedder of this name, else the configured one; ``None`` for lexical retrieval only."""
+    name = name or settings.RAGSITE_EMBEDDER
     return None if name == "none" else _shared(("embedder", name), lambda: _make_embedder(name))
+
+
+def embedder_names() -> list[str]:
+    """The embedders that a knowledge base may choose beside the configured one."""
+    names = [*settings.RAGSITE_EMBEDDERS, "none"]
+    return [name for name in dict.fromkeys(names) if name != settings.RAGSITE_EMBEDDER]
 
 
 def get_reranker(profile: RerankerSpec | None = None) -> Reranker | None:

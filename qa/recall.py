@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from documents.analysis import detect_language
+from documents.generations import embedder_named
 from documents.lexicon import Weighing, query_statistics
 from documents.models import Chunk, ChunkEmbedding
 from documents.querysets import ChunkQuerySet
@@ -209,21 +210,28 @@ class PostgresRetriever:
         self, question: str, language: str
     ) -> tuple[NDArray[np.float32] | None, EmbeddingSpace | None, Reason]:
         """The question's vector with its space, or the reason why there is none."""
-        if self.embedder is None:
-            return None, None, "dense_unavailable"
-        recipe = self.embedder.recipe
-        spaces = [space for base in self.knowledge_bases if (space := _space_of(base))]
-        space = next((space for space in spaces if _is_space_of(space, recipe)), None)
-        if space is None:
-            return None, None, "dense_no_space"
         try:
-            if not can_read(self.embedder, recipe.languages, question, language):
+            chosen = [self._embedder_of(base) for base in self.knowledge_bases]
+            space, embedder = next((each for each in chosen if each is not None), (None, None))
+            if space is None or embedder is None:
+                return None, None, "dense_no_space" if self.embedder else "dense_unavailable"
+            if not can_read(embedder, embedder.recipe.languages, question, language):
                 return None, None, "dense_language"
-            vector = self.embedder.embed_query(question)
+            vector = embedder.embed_query(question)
         except ModelError:
             return None, None, "dense_unavailable"
         partly = any(_space_of(base) != space for base in self.knowledge_bases)
         return vector, space, "dense_no_space" if partly else ""
+
+    def _embedder_of(self, base: KnowledgeBase) -> tuple[EmbeddingSpace, Embedder] | None:
+        """What the base's vectors can be compared by, if that is configured. Raises ModelError."""
+        generation = base.active_generation
+        if generation is None or generation.space is None:
+            return None
+        embedder = embedder_named(generation.embedder, self.embedder)
+        if embedder is None or not _is_space_of(generation.space, embedder.recipe):
+            return None
+        return generation.space, embedder
 
 
 def _passage_of(chunk: Chunk) -> Passage:

@@ -199,6 +199,8 @@ DATA_UPLOAD_MAX_NUMBER_FILES = 50
 
 # ---- models --------------------------------------------------------------------------------
 RAGSITE_EMBEDDER = env.text("RAGSITE_EMBEDDER", "minilm")
+RAGSITE_EMBEDDERS = env.words("RAGSITE_EMBEDDERS")
+RAGSITE_KEEP_INDEX_DAYS = env.number("RAGSITE_KEEP_INDEX_DAYS", 7)
 RAGSITE_RERANKER = env.text("RAGSITE_RERANKER", "bundled")
 RAGSITE_KEY_FOLDER = env.text("RAGSITE_KEY_FOLDER", "/run/secrets")
 RAGSITE_CHAT_BASE_URL = env.text("RAGSITE_CHAT_BASE_URL")

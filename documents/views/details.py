@@ -63,13 +63,12 @@ def successor_choices(user: User, shown: Document, search: str, chosen: object) 
         fitting = fitting.filter(
             Q(title__icontains=search) | Q(versions__filename__icontains=search)
         ).distinct()
-    named = numbers(str(chosen or ""))
-    chosen_pk = named[0] if len(named) == 1 else None
-    offered = list(fitting.exclude(pk=chosen_pk)[: SUCCESSORS_SHOWN + 1])
+    named = numbers(str(chosen or ""))[:1]
+    offered = list(fitting.exclude(pk__in=named)[: SUCCESSORS_SHOWN + 1])
     return {
         "document": shown,
         "successor_search": search,
-        "chosen_successor": curated.filter(pk=chosen_pk).first() if chosen_pk else None,
+        "chosen_successor": curated.filter(pk__in=named).first(),
         "offered_successors": offered[:SUCCESSORS_SHOWN],
         "more_successors": len(offered) > SUCCESSORS_SHOWN,
     }

@@ -21,6 +21,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.forms import add_errors, sent, status_of
 from documents import access, curating, delivering, processing, uploading
 from documents.forms import DocumentForm
+from documents.lost_edits import lost_edits
 from documents.models import Chunk, Document
 from documents.views.deliveries import recent
 from documents.views.details import numbers, successor_choices
@@ -96,6 +97,7 @@ def base(request: AuthenticatedRequest, slug: str) -> HttpResponse:
         "tags": tags,
         "tag": tag,
         "deleted": _just_deleted(request, shown),
+        "lost_edits": len(lost_edits(shown)) if "curator" in roles else 0,
         "accept": ",".join(ACCEPTED),
         "endings": ", ".join(ending.removeprefix(".") for ending in ACCEPTED),
         "deliveries": deliveries,

@@ -12,7 +12,7 @@ PACKAGES = ("accounts", "documents", "inference", "qa", "ragsite")
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 60
 # The data model is one list of declarations; cut in two, its halves would import each other.
-LONGER = {"documents/models.py": 525}
+LONGER = {"documents/models.py": 560}
 
 SOURCES = sorted(
     path

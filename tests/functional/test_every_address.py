@@ -11,6 +11,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from documents.models import (
     Chunk,
+    ChunkCuration,
     Delivery,
     Document,
     DocumentVersion,
@@ -63,6 +64,7 @@ class World:
     answered: Answered
     base: KnowledgeBase
     chunk: Chunk
+    curation: ChunkCuration
     membership: Membership
     measurement: RerankerMeasurement
     delivery: Delivery
@@ -71,6 +73,7 @@ class World:
         """What to put into the address called ``name``."""
         by_name: dict[str, list[object]] = {
             "documents:member": [self.base.slug, self.membership.pk],
+            "documents:edit_decide": [self.base.slug, self.curation.pk],
             "qa:review_citation": [self.answered.citation.pk],
             "qa:measure": [self.measurement.profile_id],
             "qa:measure_cancel": [self.measurement.pk],
@@ -128,13 +131,16 @@ def world(knowledge_base: KnowledgeBase, alice: User, bob: User) -> World:
         end=23,
         token_count=5,
     )
+    curation = ChunkCuration.objects.create(
+        document=document, text_sha256="1" * 64, edited_text="Sleep."
+    )
     membership = Membership.objects.get(knowledge_base=knowledge_base, user=bob)
     profile = RerankerProfile.objects.create(name="any", kind=RerankerProfile.Kind.FAKE)
     measurement = RerankerMeasurement.objects.create(profile=profile)
     delivery = Delivery.objects.create(
         knowledge_base=knowledge_base, kind=Delivery.Kind.ARCHIVE, name="all.zip"
     )
-    return World(answered, knowledge_base, chunk, membership, measurement, delivery)
+    return World(answered, knowledge_base, chunk, curation, membership, measurement, delivery)
 
 
 def names(

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from documents.generations import is_current
+from documents.builds import BuildLost
+from documents.generations import is_indexed_as_wanted
 from documents.models import KnowledgeBase
-from documents.rebuilding import rebuild_index
-from documents.spaces import space_for
+from documents.rebuilding import UnderWay, rebuild_index
 from inference.conf import get_embedder
 from inference.errors import ModelError
 
@@ -22,7 +22,7 @@ class Command(BaseCommand):
     help = (
         "Cuts, weighs and embeds every document anew by the present configuration, beside the"
         " index that is searched, and swaps when all is ready. Needed after a change of the"
-        " embedding model."
+        " embedding model. The index before is kept for a while, to go back to by one click."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -40,11 +40,15 @@ class Command(BaseCommand):
             if not bases:
                 raise CommandError(f"There is no indexed knowledge base {options['kb']}.")
         for base in bases.order_by("slug"):
-            if options["if_changed"] and _is_current(base):
+            if options["if_changed"] and is_indexed_as_wanted(base, get_embedder()):
                 self.stdout.write(f"{base.slug}: index is up to date")
                 continue
             try:
                 generation = rebuild_index(base, on_progress=self._reporter(base))
+            except UnderWay as error:
+                raise CommandError(f"{base.slug}: its index is being built already.") from error
+            except BuildLost as error:
+                raise CommandError(f"{base.slug}: cancelled. The old index stays.") from error
             except ModelError as error:
                 raise CommandError(f"{base.slug}: {error}. The old index stays.") from error
             self.stdout.write(
@@ -56,9 +60,3 @@ class Command(BaseCommand):
             self.stdout.write(f"{base.slug}: {done} documents indexed")
 
         return report
-
-
-def _is_current(base: KnowledgeBase) -> bool:
-    embedder = get_embedder()
-    space = None if embedder is None else space_for(embedder.recipe)
-    return base.active_generation is not None and is_current(base.active_generation, space)
