@@ -19,14 +19,19 @@ ERROR_CODES = frozenset(
         "mislabelled",
         "unsupported",
         "too_large",
+        "bomb",
+        "nested",
+        "macros",
+        "outdated",
         "timeout",
         "memory",
         "no_text",
+        "needs_recognition",
+        "recognition",
         "crashed",
         "cancelled",
         "archive_empty",
         "archive_too_many",
-        "recognition",
         "archive_bomb",
     }
 )
@@ -42,10 +47,6 @@ class ParseError(Exception):
         self.code = code
         self.detail = detail
 
-
-@dataclass(frozen=True, slots=True)
-class ParserContext:
-    """Limits that a parser keeps by itself; memory and time are kept from outside."""
 
 class Recogniser(Protocol):
     """Reads the text in pictures (OCR)."""
@@ -63,17 +64,23 @@ class Recogniser(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class ParserContext:
+    """Limits that a parser keeps by itself; memory and time are kept from outside."""
+
     max_characters: int = 20_000_000
     max_pages: int = 5_000
     max_archive_members: int = 10_000
     max_uncompressed_bytes: int = 300 * 1024 * 1024
     """Over all members of a packed format, as declared and as found."""
+    recogniser: Recogniser | None = None
+    """``None`` where no text recognition is installed."""
+    recognition_s: float = 600
+    """How long pages may be recognised, in all. The rest is left out then, and that is said."""
 
 
 class Parser(Protocol):
     """A format's module is its parser: it has this function."""
-    recogniser: Recogniser | None = None
-    """``None`` where no text recognition is installed."""
 
     def parse(self, path: Path, context: ParserContext) -> ParsedDocument:
         """Read the file. Raises ``ParseError``; any other error counts as a crash.

@@ -17,6 +17,7 @@ import errno
 import importlib
 import json
 import os
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -78,13 +79,17 @@ def main(arguments: list[str]) -> int:
         os.close(descriptor)
     # Told before the file is opened: nothing in the file can have a say in it.
     held = os.read(guards, _MAX_NAMES_BYTES).decode().split()
+    reason = None
     if options.recogniser:
-        Tesseract(options.recogniser, options.output.parent).serve(questions, answers, child)
+        tesseract = Tesseract(options.recogniser, options.output.parent)
+        reason = tesseract.serve(questions, answers, child, options.time_limit_s)
     os.close(questions)
     os.close(answers)
+    if reason:
+        os.kill(child, signal.SIGKILL)
     _, status, usage = os.wait4(child, 0)
     report = {
-        "status": os.waitstatus_to_exitcode(status),
+        "status": -reason if reason else os.waitstatus_to_exitcode(status),
         "peak_mb": usage.ru_maxrss / 1024,
         "guards": held,
     }
@@ -98,10 +103,16 @@ def _read(
     """Read the file and write the message; the exit status says which kind."""
     end_with_the_parent()
     limit(Limits(options.memory_mb, options.time_limit_s, options.output_mb))
+    if options.recogniser:
+        # The runner waits for the recognition too, so the reader keeps its own time: this clock
+        # stands still while a picture is read.
+        signal.alarm(options.time_limit_s)
     held = guard([os.fspath(options.input)])
     os.write(tell_guards, " ".join(held).encode())
     os.close(tell_guards)
-    context = ParserContext(recogniser=recogniser if options.recogniser else None)
+    context = ParserContext(
+        recogniser=recogniser if options.recogniser else None, recognition_s=options.recognition_s
+    )
     try:
         message = _message(options, context)
     except ParseError as error:
@@ -132,6 +143,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     task.add_argument("--job", choices=sorted(JOBS))
     parser.add_argument("--options", default="{}")
     parser.add_argument("--recogniser", default="")
+    parser.add_argument("--recognition-s", type=int, default=0)
     parser.add_argument("--memory-mb", type=int, default=1024)
     parser.add_argument("--time-limit-s", type=int, default=60)
     parser.add_argument("--output-mb", type=int, default=256)

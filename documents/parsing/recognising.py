@@ -11,9 +11,12 @@ import json
 import os
 import re
 import select
+import signal
+import signal
 import struct
 import subprocess
 import tempfile
+import time
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -56,7 +59,11 @@ class DistantRecogniser:
         if len(image) > MAX_IMAGE_BYTES:
             raise ParseError(_FAILURE, f"a picture of {len(image)} bytes")
         order = {"languages": list(languages), "dpi": dpi}
-        return self._ask(order, image).decode("utf-8", errors="replace")
+        left = signal.alarm(0)
+        try:
+            return self._ask(order, image).decode("utf-8", errors="replace")
+        finally:
+            signal.alarm(left)
 
     def _ask(self, order: dict[str, Any], image: bytes) -> bytes:
         packed = json.dumps(order).encode()
@@ -79,22 +86,39 @@ class Tesseract:
     command: str
     folder: Path
 
-    def serve(self, questions: int, answers: int, asker: int) -> None:
-        """Answer until the process ``asker`` ends, or asks what makes no sense.
+    def serve(
+        self, questions: int, answers: int, asker: int, patience_s: float
+    ) -> signal.Signals | None:
+        """Answer until the process ``asker`` ends: ``None``, or why it should be ended.
 
-        The end of its pipe would not do: whatever it left behind may hold that open.
+        SIGALRM when it has been at work for ``patience_s``, apart from what it waited for here;
+        SIGABRT when it asks what makes no sense. The end of its pipe is not its own end: whatever
+        it left behind may hold that open.
         """
-        watched = [questions, *_descriptors_of(asker)]
-        try:
-            while questions in select.select(watched, [], [])[0]:
-                order_length, image_length = _ASKED.unpack(_read(questions, _ASKED.size))
-                if order_length > _MAX_ORDER_BYTES or image_length > MAX_IMAGE_BYTES:
-                    return
-                order = json.loads(_read(questions, order_length))
-                worked, text = self._answer(order, _read(questions, image_length))
-                _write(answers, _ANSWERED.pack(worked, len(text)) + text)
-        except (OSError, EOFError, ValueError, KeyError, TypeError, subprocess.SubprocessError):
-            return
+        watched, ended = [questions], _descriptors_of(asker)
+        while watched or ended:
+            began = time.monotonic()
+            ready = select.select(watched + ended, [], [], max(0.0, patience_s))[0]
+            patience_s -= time.monotonic() - began
+            if not ready:
+                return signal.SIGALRM
+            if questions not in ready:
+                return None
+            try:
+                self._serve_one(questions, answers)
+            except EOFError:
+                watched = []
+            except (OSError, ValueError, KeyError, TypeError, subprocess.SubprocessError):
+                return signal.SIGABRT
+        return None
+
+    def _serve_one(self, questions: int, answers: int) -> None:
+        order_length, image_length = _ASKED.unpack(_read(questions, _ASKED.size))
+        if order_length > _MAX_ORDER_BYTES or image_length > MAX_IMAGE_BYTES:
+            raise ValueError
+        order = json.loads(_read(questions, order_length))
+        worked, text = self._answer(order, _read(questions, image_length))
+        _write(answers, _ANSWERED.pack(worked, len(text)) + text)
 
     def _answer(self, order: dict[str, Any], image: bytes) -> tuple[bool, bytes]:
         if order["languages"] is None:

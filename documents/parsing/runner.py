@@ -65,12 +65,15 @@ def parse_file(
     media_type: str,
     *,
     time_limit_s: float = 60,
+    recognition_s: float = 600,
     memory_mb: int = 1024,
     cancelled: Callable[[], bool] = _never,
 ) -> ParsedDocument:
     """Read ``path`` as ``media_type`` in a program of its own, and wait for it.
 
     ``time_limit_s`` bounds the wall clock and the processor time, ``memory_mb`` the address space.
+    Where text recognition is installed, it may take ``recognition_s`` of the wall clock on top; a
+    file that asks for none gains nothing by that.
     ``cancelled`` is asked several times a second. When the call returns or raises, the program and
     whatever it may have started are gone.
 
@@ -79,9 +82,12 @@ def parse_file(
     """
     task = ["--media-type", media_type]
     command = find_recogniser()
+    wall_limit_s = time_limit_s
     if command:
-        task += ["--recogniser", command]
-    return _document(_run(path, task, time_limit_s, memory_mb, OUTPUT_LIMIT_MB, cancelled))
+        task += ["--recogniser", command, "--recognition-s", str(math.ceil(recognition_s))]
+        wall_limit_s += recognition_s
+    task += ["--time-limit-s", str(math.ceil(time_limit_s))]
+    return _document(_run(path, task, wall_limit_s, memory_mb, OUTPUT_LIMIT_MB, cancelled))
 
 
 def run_job(
@@ -100,6 +106,7 @@ def run_job(
     ``output_mb``: check it, it was made from an untrusted file.
     """
     task = ["--job", job, "--options", json.dumps(options)]
+    task += ["--time-limit-s", str(math.ceil(time_limit_s))]
     return _run(path, task, time_limit_s, memory_mb, output_mb, cancelled)
 
 
@@ -112,7 +119,7 @@ def find_recogniser() -> str:
 def _run(
     path: Path,
     task: list[str],
-    time_limit_s: float,
+    wall_limit_s: float,
     memory_mb: int,
     output_mb: int,
     cancelled: Callable[[], bool],
@@ -128,15 +135,14 @@ def _run(
             *(os.fspath(path.resolve()), os.fspath(output)),
             *task,
             *("--memory-mb", str(memory_mb)),
-            *("--time-limit-s", str(math.ceil(time_limit_s))),
             *("--output-mb", str(output_mb)),
         ]
-        ended = _wait_for(command, errors, time_limit_s, cancelled)
+        ended = _wait_for(command, errors, wall_limit_s, cancelled)
         return _output(ended, memory_mb, output, _tail(errors))
 
 
 def _wait_for(
-    command: list[str], errors: Path, time_limit_s: float, cancelled: Callable[[], bool]
+    command: list[str], errors: Path, wall_limit_s: float, cancelled: Callable[[], bool]
 ) -> _Ended:
     environment = dict(_ENVIRONMENT)
     if _TESSDATA in os.environ:
@@ -153,7 +159,7 @@ def _wait_for(
         )
     reason = ""
     try:
-        reason = _wait(process.pid, time.monotonic() + time_limit_s, cancelled)
+        reason = _wait(process.pid, time.monotonic() + wall_limit_s, cancelled)
     finally:
         ended = _end(process)
     if reason:

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from documents.parsing import program
@@ -96,6 +97,16 @@ class HostileParser:
     def recognise_nonsense(self) -> None:
         assert self.context.recogniser is not None
         self.context.recogniser.read(b"", ["--help"], 300)
+
+    def close_everything_and_sleep(self) -> None:
+        os.closerange(3, 64)
+        self.sleep()
+
+    def flood_the_recogniser(self) -> None:
+        for descriptor in range(3, 64):
+            with suppress(OSError):
+                os.write(descriptor, b"\xff" * 65536)
+        self.sleep()
 
     # ---- past the audit hook, as native code gone wrong could ----
     def native_socket(self) -> None:

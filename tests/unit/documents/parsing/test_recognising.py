@@ -22,7 +22,7 @@ def recognise(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Recognise:
     """What the reader gets with a script for tesseract."""
     monkeypatch.setattr(runner, "PROGRAM", "tests.unit.documents.parsing.hostile_program")
 
-    def run(script: str, behaviour: str = "recognise") -> ParseError:
+    def run(script: str, behaviour: str = "recognise", **limits: float) -> ParseError:
         command = tmp_path / "tesseract"
         command.write_text(f"#!/bin/sh\n{LISTED}\n{script}\n")
         command.chmod(0o755)
@@ -30,7 +30,7 @@ def recognise(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Recognise:
         path = tmp_path / "input.txt"
         path.write_text(behaviour)
         with pytest.raises(ParseError) as caught:
-            parse_file(path, "text/plain")
+            parse_file(path, "text/plain", **limits)  # type: ignore[arg-type]
         return caught.value
 
     return run
@@ -73,3 +73,21 @@ def test_a_language_is_no_option(recognise: Recognise) -> None:
     ended = recognise("exec cat", "recognise_nonsense")
 
     assert (ended.code, ended.detail) == ("recognition", "no such language")
+
+
+def test_a_reader_that_hangs_gains_no_time_from_recognition_that_it_does_not_use(
+    recognise: Recognise,
+) -> None:
+    assert recognise("exec cat", "sleep", time_limit_s=1).code == "timeout"
+
+
+def test_the_time_of_recognition_is_not_the_readers_own(recognise: Recognise) -> None:
+    assert recognise("exec sleep 6", time_limit_s=5, recognition_s=600).code == "no_text"
+
+
+def test_a_reader_that_closes_its_pipe_is_timed_all_the_same(recognise: Recognise) -> None:
+    assert recognise("exec cat", "close_everything_and_sleep", time_limit_s=1).code == "timeout"
+
+
+def test_a_reader_that_asks_nonsense_is_ended(recognise: Recognise) -> None:
+    assert recognise("exec cat", "flood_the_recogniser").code == "crashed"
