@@ -7,6 +7,7 @@ import math
 import re
 import statistics
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import pypdfium2
@@ -24,6 +25,7 @@ _LINE_END_HYPHEN = "\ufffe"  # how pdfium reports a hyphen that parts a word at 
 _LINE_END = re.compile("[\r\n]+|\ufffe")
 _WORD = re.compile(r"\S+")
 _MAX_RECTS = 1_000
+_MAX_PICTURES = 200
 _MOST_SLANT = 5
 """Degrees that scanned pages may be off."""
 _BOLD = 600
@@ -49,6 +51,24 @@ def lines_of_page(document: Any, number: int) -> list[PrintedLine]:
     finally:
         textpage.close()
         page.close()
+
+
+def picture_share(document: Any, number: int) -> float:
+    """How much of page ``number``, from 0, lies under its largest picture; 0 when damaged."""
+    try:
+        page = document[number]
+    except pypdfium2.PdfiumError:
+        return 0.0
+    try:
+        left, bottom, right, top = page.get_bbox()
+        pictures = page.get_objects(filter=[pdfium.FPDF_PAGEOBJ_IMAGE], max_depth=4)
+        bounds = [picture.get_bounds() for picture in islice(pictures, _MAX_PICTURES)]
+    except pypdfium2.PdfiumError:
+        return 0.0
+    finally:
+        page.close()
+    area = max((right - left) * (top - bottom), 1.0)
+    return max(((box[2] - box[0]) * (box[3] - box[1]) / area for box in bounds), default=0.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from documents.models import Chunk, DocumentVersion
-from documents.problems import explain
+from documents.problems import explain, warnings_of
 from documents.waiting import waits_of
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from accounts.models import User
     from documents.models import Document, ProcessingStage
-    from documents.problems import Problem
+    from documents.problems import PageWarning, Problem
     from documents.querysets import DocumentQuerySet
     from documents.waiting import Wait
 
@@ -65,6 +65,13 @@ class DocumentRow:
         if self.version is None or not self.version.error_code:
             return None
         return explain(self.version.error_code)
+
+    @property
+    def warnings(self) -> list[PageWarning]:
+        """What is less than perfect about it though it is ready."""
+        if self.version is None or self.version.state != State.READY:
+            return []
+        return warnings_of(self.version.metadata)
 
     @property
     def badge(self) -> str:
