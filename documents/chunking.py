@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from documents.types import ChunkRecipe, Language, Line, ParsedDocument
 
-CHUNKING_GENERATION = 1
+CHUNKING_GENERATION = 2
 """Raised whenever ``chunk`` can give other passages for the same input; documents are rebuilt."""
 
 _TOKEN = re.compile(
@@ -48,6 +48,8 @@ class _Piece:
 class _Section:
     heading_path: tuple[str, ...]
     pieces: list[_Piece]
+    question: str = ""
+    """Of a question with its answer, which no other text joins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,8 @@ class _Span:
     tokens: int
     heading_path: tuple[str, ...]
     pages: tuple[int, int] | None
+    alone: bool = False
+    """Never joined to a neighbour."""
 
 
 def count_tokens(text: str) -> int:
@@ -74,12 +78,14 @@ def count_tokens(text: str) -> int:
 def chunk(parsed: ParsedDocument, recipe: ChunkRecipe) -> list[ChunkDraft]:
     """The passages of ``parsed``, in reading order, numbered from 0.
 
-    A heading starts a passage and belongs to it. Inside a section, paragraphs are packed up to
-    ``recipe.max_tokens``; a paragraph that does not fit is cut between sentences, a sentence that
-    does not fit at a clause mark or a space, and only a word that does not fit inside it. Each
-    passage after the first of its section begins with the last whole sentences of the one before,
-    up to ``recipe.overlap_tokens``. No passage counts more than ``max_tokens``, and together they
-    hold every non-space character of ``parsed.text``. Equal input gives equal output.
+    A heading starts a passage and belongs to it. A question with its answer is a passage by
+    itself; where it does not fit, further ones have the question as the last title of their path.
+    Inside a section, paragraphs are packed up to ``recipe.max_tokens``; a paragraph that does not
+    fit is cut between sentences, a sentence that does not fit at a clause mark or a space, and only
+    a word that does not fit inside it. Each passage after the first of its section begins with the
+    last whole sentences of the one before, up to ``recipe.overlap_tokens``. No passage counts more
+    than ``max_tokens``, and together they hold every non-space character of ``parsed.text``. Equal
+    input gives equal output.
 
     Raises ``ValueError`` for a budget below one token.
     """
@@ -102,7 +108,15 @@ def _sections(parsed: ParsedDocument, max_tokens: int) -> Iterator[_Section]:
     path: tuple[str, ...] = ()
     pieces: list[_Piece] = []
     for paragraph, block in enumerate(_covering_blocks(parsed)):
-        if block.kind == "heading":
+        if block.kind == "pair":
+            if pieces and not pieces[-1].heading:
+                yield _Section(path, pieces)
+                pieces = []
+            path = block.heading_path
+            pieces.extend(_pieces(parsed.text, block, paragraph, max_tokens))
+            yield _Section(path, pieces, question=_first_line(parsed.text, block))
+            pieces = []
+        elif block.kind == "heading":
             if pieces and not pieces[-1].heading:
                 yield _Section(path, pieces)
                 pieces = []
@@ -110,9 +124,14 @@ def _sections(parsed: ParsedDocument, max_tokens: int) -> Iterator[_Section]:
             path = (*block.heading_path, title)
         elif not pieces:
             path = block.heading_path
-        pieces.extend(_pieces(parsed.text, block, paragraph, max_tokens))
+        if block.kind != "pair":
+            pieces.extend(_pieces(parsed.text, block, paragraph, max_tokens))
     if pieces:
         yield _Section(path, pieces)
+
+
+def _first_line(text: str, block: Block) -> str:
+    return " ".join(text[block.start : block.end].partition("\n")[0].split())
 
 
 def _covering_blocks(parsed: ParsedDocument) -> Iterator[Block]:
@@ -194,10 +213,14 @@ def _pack(text: str, section: _Section, recipe: ChunkRecipe) -> Iterator[_Span]:
             stop += _follow_heading(text, pieces, begin, stop, recipe.max_tokens)
         elif stop < len(pieces):
             stop = _last_paragraph_end(pieces, begin, first, stop, recipe.max_tokens)
-        yield _span_of(pieces[begin:stop], section.heading_path)
+        path = section.heading_path
+        if section.question and first:  # the answer goes on: under the question, as under a heading
+            path = (*path, section.question)
+        span = _span_of(pieces[begin:stop], path)
+        yield replace(span, alone=True) if section.question else span
         if stop < len(pieces):
             room = min(recipe.overlap_tokens, recipe.max_tokens - pieces[stop].tokens)
-            begin = _overlap_start(pieces, first, stop, room)
+            begin = _overlap_start(pieces, max(first, begin + 1), stop, room)
         first = stop
 
 
@@ -234,10 +257,13 @@ def _last_paragraph_end(
     return stop
 
 
-def _overlap_start(pieces: Sequence[_Piece], first: int, stop: int, room: int) -> int:
-    """Where the next passage begins: whole sentences before ``stop`` that fit into ``room``."""
+def _overlap_start(pieces: Sequence[_Piece], earliest: int, stop: int, room: int) -> int:
+    """Where the next passage begins: whole sentences before ``stop`` that fit into ``room``.
+
+    Never where the one before began, which would then stand in both as a whole.
+    """
     begin = stop
-    while begin > first:
+    while begin > earliest:
         piece = pieces[begin - 1]
         if piece.tokens > room or piece.heading or not piece.whole:
             break
@@ -270,6 +296,8 @@ def _join_remnants(spans: Sequence[_Span], max_tokens: int) -> list[_Span]:
 
 def _should_join(before: _Span, after: _Span, max_tokens: int) -> bool:
     smaller = min(before.tokens, after.tokens)
+    if before.alone or after.alone:
+        return False
     return smaller * _REMNANT_SHARE < max_tokens and before.tokens + after.tokens <= max_tokens
 
 

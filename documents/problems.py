@@ -45,7 +45,10 @@ PROBLEMS: dict[str, Problem] = {
     ),
     "unsupported": Problem(
         _("Files of this type cannot be read."),
-        _("Upload PDF, DOCX, HTML, Markdown or plain text."),
+        _(
+            "Save it in a format for documents, such as PDF, DOCX, PPTX, XLSX, HTML or plain text, "
+            "and upload that."
+        ),
     ),
     "unreadable": Problem(
         _("The file or folder cannot be opened."),
@@ -54,6 +57,22 @@ PROBLEMS: dict[str, Problem] = {
     "too_large": Problem(
         _("The file is too large to be read."),
         _("Split it into smaller files, or remove what need not be searched."),
+    ),
+    "bomb": Problem(
+        _("The file is made so that it grows without end when it is opened."),
+        _("Do not open it elsewhere either. If you know who made it, ask for another copy."),
+    ),
+    "nested": Problem(
+        _("The parts of the file lie inside each other deeper than any document needs."),
+        _("Copy its text into a new file, or split it, and upload that."),
+    ),
+    "macros": Problem(
+        _("There are programs (macros) in the file."),
+        _("Save it in a format without macros, such as DOCX, XLSX or PPTX, and upload that."),
+    ),
+    "outdated": Problem(
+        _("The file was made by a program from before 1997, and its format is not read any more."),
+        _("Open it in a program of today, save it in its format, and upload that."),
     ),
     "timeout": Problem(
         _("Reading the file took too long and was stopped."),

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 Language = str
 """ISO 639-1 code (``en``, ``zh``), or ``""`` when the text is too short or too mixed to tell."""
 
-BlockKind = Literal["heading", "paragraph", "list_item", "table_row", "code"]
+BlockKind = Literal["heading", "paragraph", "list_item", "table_row", "code", "pair"]
+"""A ``pair`` is a question on its first line and the answer on the others: one passage."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import zipfile
-import zlib
 from typing import TYPE_CHECKING, Any
 
 import docx
@@ -19,7 +18,8 @@ from lxml.etree import LxmlError  # type: ignore[import-untyped]
 
 from documents.parsing.base import ParseError
 from documents.parsing.builder import DocumentBuilder, one_line
-from documents.parsing.sniffing import COMPOUND_FILE
+from documents.parsing.packages import check_office, opened, refuse_entities
+from documents.parsing.tables import add_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,15 +31,14 @@ if TYPE_CHECKING:
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 _HEADING_NAME = re.compile(r"heading ([1-9])$")
-_ENCRYPTED_PACKAGE = "EncryptedPackage".encode("utf-16-le")
 _NOTES = (RELATIONSHIP_TYPE.FOOTNOTES, RELATIONSHIP_TYPE.ENDNOTES)
-_MAX_XML_BYTES = 64 * 1024 * 1024
-"""A tree takes about ten times its XML in memory."""
 
 
 def parse(path: Path, context: ParserContext) -> ParsedDocument:
     """Read a Word document."""
-    _check_package(path, context)
+    with opened(path, context) as archive:
+        check_office(archive, b"wordprocessingml")
+        refuse_entities(archive)
     try:
         document = docx.Document(str(path))
     except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, PackageNotFoundError) as error:
@@ -54,35 +53,6 @@ def parse(path: Path, context: ParserContext) -> ParsedDocument:
         if relationship.reltype in _NOTES and not relationship.is_external:
             _add_body(builder, parse_xml(relationship.target_part.blob), {}, frozenset())
     return _build(builder, document)
-
-
-def _check_package(path: Path, context: ParserContext) -> None:
-    """Refuse what is no Word document, and archives that would unpack to too much.
-
-    Declared sizes are enough: ``zipfile`` reads no more of a member than it declares.
-    """
-    with path.open("rb") as file:
-        if file.read(8) == COMPOUND_FILE:
-            code = "encrypted" if _ENCRYPTED_PACKAGE in file.read() else "mislabelled"
-            raise ParseError(code, "an OLE compound file")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-            if len(members) > context.max_archive_members:
-                raise ParseError("too_large", f"{len(members)} members")
-            if sum(member.file_size for member in members) > context.max_uncompressed_bytes:
-                raise ParseError("too_large", "unpacks to too much")
-            if any(m.file_size > _MAX_XML_BYTES for m in members if m.filename.endswith("xml")):
-                raise ParseError("too_large", "one part is too large")
-            if any(member.flag_bits & 1 for member in members):
-                raise ParseError("encrypted", "encrypted archive")
-            names = {member.filename for member in members}
-            if "[Content_Types].xml" not in names:
-                raise ParseError("mislabelled", "an archive that is no Office document")
-            if b"wordprocessingml" not in archive.read("[Content_Types].xml"):
-                raise ParseError("mislabelled", "an Office document that is not Word's")
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, OSError, zlib.error) as error:
-        raise ParseError("truncated", str(error)) from error
 
 
 def _styles(document: Any) -> tuple[dict[str, int], frozenset[str]]:
@@ -118,9 +88,10 @@ def _add_body(
     builder: DocumentBuilder, body: Any, levels: dict[str, int], list_styles: frozenset[str]
 ) -> None:
     for element in _blocks(body):
-        if element.tag == f"{_W}tr":
-            cells = [one_line(_text(cell)) for cell in _cells(element)]
-            builder.add("table_row", " | ".join(cells) if any(cells) else "")
+        if element.tag == f"{_W}tbl":
+            rows = [row for row in element.iter(f"{_W}tr") if _is_of(row, element)]
+            cells = [[one_line(_text(cell)) for cell in _cells(row)] for row in rows]
+            add_table(builder, cells, has_header=_has_header(element))
             continue
         text = _text(element)
         properties = element.find(f"{_W}pPr")
@@ -139,14 +110,24 @@ def _add_body(
 
 
 def _blocks(root: Any) -> Iterator[Any]:
-    """Paragraphs and table rows in reading order, through content controls and insertions."""
+    """Paragraphs and tables in reading order, through content controls and insertions."""
     stack = [root]
     while stack:
         element = stack.pop()
-        if element.tag in (f"{_W}p", f"{_W}tr"):
+        if element.tag in (f"{_W}p", f"{_W}tbl"):
             yield element
         elif element.tag != f"{_W}del":
             stack.extend(child for child in reversed(element) if isinstance(child.tag, str))
+
+
+def _is_of(row: Any, table: Any) -> bool:
+    return next(row.iterancestors(f"{_W}tbl")) is table
+
+
+def _has_header(table: Any) -> bool | None:
+    """What the table says of its first row: no, or nothing, since yes is what Word says unasked."""
+    look = table.find(f"{_W}tblPr/{_W}tblLook")
+    return False if look is not None and look.get(f"{_W}firstRow") == "0" else None
 
 
 def _cells(row: Any) -> Iterator[Any]:

@@ -11,6 +11,7 @@ from bs4.element import CData, NavigableString, PreformattedString, Tag
 from documents.dates import parse_date
 from documents.parsing.builder import DocumentBuilder, one_line
 from documents.parsing.decoding import decode
+from documents.parsing.tables import add_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,9 +82,12 @@ _BLOCKS = frozenset(
     ]
 ) | {*_HEADINGS, *_KINDS}
 _HIDDEN_STYLE = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.IGNORECASE)
+_TABLE_PARTS = frozenset(["thead", "tbody", "tfoot", "table"])
+_WIDEST = 100
 _LAYOUT_INSIDE = ["table", "ul", "ol", "pre", "blockquote", *_HEADINGS]
 _CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w-]{2,40})""", re.IGNORECASE)
 _XML_ENCODING = re.compile(rb"""^\s*<\?xml[^>]{0,100}encoding\s*=\s*["']([\w-]{2,40})""")
+_XML_DECLARATION = re.compile(r"\A\s*<\?xml[^>]{0,200}\?>")
 _JSON_LD_DATE = re.compile(r'"date(Published|Modified)"\s*:\s*"([^"]{4,40})"')
 _META_DATES = {
     "published": [
@@ -113,9 +117,7 @@ _META_DATES = {
 
 def parse(path: Path, context: ParserContext) -> ParsedDocument:
     """Read an HTML file; the encoding is its mark's, its own declaration's, or guessed."""
-    data = path.read_bytes()
-    declared = _XML_ENCODING.search(data[:4096]) or _CHARSET.search(data[:4096])
-    soup = BeautifulSoup(decode(data, declared.group(1).decode() if declared else ""), "lxml")
+    soup = soup_of(path.read_bytes())
     builder = DocumentBuilder(context.max_characters)
     add_visible_blocks(builder, soup)
     metadata = _metadata(soup)
@@ -130,18 +132,28 @@ def parse(path: Path, context: ParserContext) -> ParsedDocument:
     )
 
 
+def soup_of(data: bytes, declared: str = "") -> BeautifulSoup:
+    """The tree of a page. ``declared`` is the encoding that something outside of it states."""
+    inside = _XML_ENCODING.search(data[:4096]) or _CHARSET.search(data[:4096])
+    text = decode(data, declared or (inside.group(1).decode() if inside else ""))
+    return BeautifulSoup(_XML_DECLARATION.sub("", text, count=1), "lxml")
+
+
 def add_visible_blocks(builder: DocumentBuilder, root: Tag) -> None:
     """Add the headings, paragraphs, list items, rows and code under ``root`` to ``builder``.
 
     Walks with a stack of its own: a page may be nested deeper than Python may recurse.
     """
     inline: list[str] = []
+    table = _Table()
     kinds: list[tuple[str, BlockKind]] = [("", "paragraph")]
 
     def flush() -> None:
         tag, kind = kinds[-1]
         text = "".join(inline)
         inline.clear()
+        if text.strip() or tag not in _TABLE_PARTS:
+            table.add_to(builder)
         if tag in _HEADINGS:
             builder.heading(text, _HEADINGS[tag])
         else:
@@ -160,7 +172,7 @@ def add_visible_blocks(builder: DocumentBuilder, root: Tag) -> None:
             inline.append(_spaced(f" {node.get('alt') or ''} "))
         elif node.name == "tr":
             flush()
-            builder.add("table_row", _row(node))
+            table.read(node)
         else:
             flush()
             inherited = kinds[-1] if node.name in ("p", "div") and len(kinds) > 1 else None
@@ -213,12 +225,48 @@ def _is_data_row(row: Tag) -> bool:
     return all(len(cell.find_all("p")) < 2 for cell in row.find_all(["td", "th"]))
 
 
-def _row(row: Tag) -> str:
-    cells = []
-    for cell in row.find_all(["td", "th"]):
-        strings = [str(node) for node, leaves in _walk(cell) if isinstance(node, NavigableString)]
-        cells.append(one_line("".join(strings)))
-    return " | ".join(cells) if any(cells) else ""
+class _Table:
+    """The rows of a table, until it ends; a cell over several rows is read in each of them."""
+
+    def __init__(self) -> None:
+        self._rows: list[list[str]] = []
+        self._has_header = False
+        self._below: dict[int, tuple[int, str]] = {}
+
+    def read(self, row: Tag) -> None:
+        found = row.find_all(["td", "th"])
+        if not self._rows:
+            self._has_header = bool(found) and all(cell.name == "th" for cell in found)
+        cells: list[str] = []
+        for cell in found:
+            self._carry_down(cells)
+            strings = [str(n) for n, leaves in _walk(cell) if isinstance(n, NavigableString)]
+            text = one_line("".join(strings))
+            rows = _span(cell, "rowspan")
+            if rows > 1:
+                self._below[len(cells)] = (rows - 1, text)
+            cells += [text, *[""] * (_span(cell, "colspan") - 1)]
+        self._carry_down(cells)
+        self._rows.append(cells)
+
+    def add_to(self, builder: DocumentBuilder) -> None:
+        """Add what was read, and begin anew."""
+        if self._rows:
+            add_table(builder, self._rows, has_header=self._has_header)
+        self._rows = []
+        self._below = {}
+
+    def _carry_down(self, cells: list[str]) -> None:
+        while len(cells) in self._below:
+            rows, text = self._below.pop(len(cells))
+            if rows > 1:
+                self._below[len(cells)] = (rows - 1, text)
+            cells.append(text)
+
+
+def _span(cell: Tag, name: str) -> int:
+    stated = str(cell.get(name) or "")
+    return min(max(1, int(stated)), _WIDEST) if stated.isascii() and stated.isdigit() else 1
 
 
 def _spaced(text: str) -> str:

@@ -12,6 +12,7 @@ from documents.dates import parse_date
 from documents.parsing.builder import DocumentBuilder, clean
 from documents.parsing.decoding import decode
 from documents.parsing.html import add_visible_blocks
+from documents.parsing.tables import add_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,6 +65,7 @@ def split_front_matter(text: str) -> tuple[dict[str, str], str]:
 def _add_tokens(builder: DocumentBuilder, tokens: Sequence[Token]) -> None:
     heading_level = list_depth = 0
     cells: list[str] | None = None
+    rows: list[list[str]] = []
     for token in tokens:
         match token.type:
             case "heading_open":
@@ -77,8 +79,11 @@ def _add_tokens(builder: DocumentBuilder, tokens: Sequence[Token]) -> None:
             case "tr_open":
                 cells = []
             case "tr_close":
-                builder.add("table_row", " | ".join(cells or []) if any(cells or []) else "")
+                rows.append(cells or [])
                 cells = None
+            case "table_close":
+                add_table(builder, rows, has_header=True)
+                rows = []
             case "fence" | "code_block":
                 builder.add("code", token.content)
             case "html_block":

@@ -8,7 +8,7 @@ from documents.chunking import chunk, count_tokens
 from documents.types import Block, BlockKind, ChunkDraft, ChunkRecipe, Line, ParsedDocument
 
 SENTENCE = "One two three four five six seven."  # eight tokens with its point
-BODY: dict[str, BlockKind] = {"p": "paragraph", "row": "table_row", "code": "code"}
+BODY: dict[str, BlockKind] = {"p": "paragraph", "row": "table_row", "code": "code", "pair": "pair"}
 
 
 def document(*parts: tuple[str, str], page: int | None = None) -> ParsedDocument:
@@ -52,6 +52,37 @@ def test_a_heading_starts_a_passage_and_stays_with_its_text() -> None:
 
     assert [draft.text.splitlines()[0] for draft in drafts] == ["Sleep", "Diet"]
     assert [draft.heading_path for draft in drafts] == [("Sleep",), ("Sleep", "Diet")]
+
+
+def test_each_question_with_its_answer_is_a_passage_by_itself() -> None:
+    pairs = [f"Question {number}?\n{number}" for number in range(3)]
+    drafts = chunk(
+        document(("h1", "Sleep"), *(("pair", pair) for pair in pairs), ("p", "End")),
+        ChunkRecipe(),
+    )
+
+    assert texts(drafts) == [f"Sleep\n\n{pairs[0]}", *pairs[1:], "End"]
+    assert {draft.heading_path for draft in drafts} == {("Sleep",)}
+
+
+def test_a_long_answer_goes_on_under_its_question() -> None:
+    pair = "How long?\n" + " ".join([SENTENCE] * 4)
+    drafts = chunk(document(("h1", "Sleep"), ("pair", pair)), ChunkRecipe(max_tokens=20))
+
+    continued = [draft for draft in drafts if "How long?" not in draft.text]
+    assert drafts[0].heading_path == ("Sleep",) and drafts[0].text.startswith("Sleep\n\nHow long?")
+    assert len(continued) > 1
+    assert {draft.heading_path for draft in continued} == {("Sleep", "How long?")}
+
+
+def test_a_passage_is_not_repeated_as_a_whole_in_the_next() -> None:
+    drafts = chunk(
+        document(("p", "one two three four."), ("p", "Five six seven. Eight nine.")),
+        ChunkRecipe(max_tokens=9, overlap_tokens=6),
+    )
+
+    assert drafts[0].text == "one two three four."
+    assert not any("one" in draft.text for draft in drafts[1:])
 
 
 def test_headings_that_follow_each_other_open_one_passage() -> None:
@@ -220,7 +251,9 @@ def documents(draw: st.DrawFn) -> ParsedDocument:
     text = "".join(draw(st.lists(alphabet, max_size=120)))
     cuts = sorted(draw(st.lists(st.integers(0, len(text)), max_size=12)))
     blocks = [
-        Block(draw(st.sampled_from(["heading", "paragraph", "table_row", "code"])), start, end)
+        Block(
+            draw(st.sampled_from(["heading", "paragraph", "table_row", "code", "pair"])), start, end
+        )
         for start, end in zip(cuts[::2], cuts[1::2], strict=False)
     ]
     return ParsedDocument(text, tuple(blocks))

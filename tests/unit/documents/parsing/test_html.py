@@ -71,8 +71,44 @@ def test_a_table_of_values_gives_rows(tmp_path: Path) -> None:
 
     assert kinds_and_texts(parsed) == [
         ("table_row", "Food | Grams"),
-        ("table_row", "Apple pie | | 12"),
+        ("table_row", "Food: Apple pie | 12"),
     ]
+
+
+def test_a_table_without_a_header_row_gives_values_only(tmp_path: Path) -> None:
+    html = "<table><tr><th>Food</th><td>Apple</td></tr><tr><th>Grams</th><td>12</td></tr></table>"
+
+    assert kinds_and_texts(parse(written(tmp_path, html))) == [
+        ("table_row", "Food | Apple"),
+        ("table_row", "Grams | 12"),
+    ]
+
+
+def test_cells_over_several_rows_and_columns_stay_under_their_headings(tmp_path: Path) -> None:
+    html = (
+        "<p>Before</p><table><thead><tr><th>Day</th><th>Food</th><th>Grams</th></tr></thead>"
+        "<tbody><tr><td rowspan=2>Monday</td><td>Apple</td><td>12</td></tr>"
+        "<tr><td>Pear</td><td>9</td></tr><tr><td colspan=2>both</td><td>21</td></tr></tbody>"
+        "</table><table><tr><td>next</td></tr></table><p>After</p>"
+    )
+
+    assert kinds_and_texts(parse(written(tmp_path, html))) == [
+        ("paragraph", "Before"),
+        ("table_row", "Day | Food | Grams"),
+        ("table_row", "Day: Monday | Food: Apple | Grams: 12"),
+        ("table_row", "Day: Monday | Food: Pear | Grams: 9"),
+        ("table_row", "Day: both | Grams: 21"),
+        ("table_row", "next"),
+        ("paragraph", "After"),
+    ]
+
+
+@pytest.mark.parametrize("span", ["99999999999999999999", "-1", "x", "²"])
+def test_a_span_that_lies_does_no_harm(tmp_path: Path, span: str) -> None:
+    html = f"<table><tr><td colspan={span} rowspan={span}>a</td><td>b</td></tr></table>"
+
+    text = parse(written(tmp_path, html)).text
+    assert text.startswith("a |") and text.endswith("| b")
 
 
 def test_a_table_that_lays_out_the_page_gives_its_blocks(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def test_structure_is_kept_and_markup_is_not(tmp_path: Path) -> None:
         ("list_item", "inner"),
         ("list_item", "two"),
         ("table_row", "Food | Grams"),
-        ("table_row", "Apple | 12"),
+        ("table_row", "Food: Apple | Grams: 12"),
         ("code", "if x:\n    y"),
         ("paragraph", "quoted"),
     ]

@@ -9,8 +9,10 @@ import pytest
 
 from documents.parsing.base import ParseError
 from documents.parsing.registry import FORMATS, SUPPORTED, detect_media_type, parser_for
+from documents.parsing.sniffing import COMPOUND_FILE
 
-DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+OOXML = "application/vnd.openxmlformats-officedocument"
+DOCX = f"{OOXML}.wordprocessingml.document"
 NOISE = hashlib.shake_128(b"noise").digest(4096)
 
 
@@ -29,6 +31,19 @@ NOISE = hashlib.shake_128(b"noise").digest(4096)
         ("a.txt", "plain words".encode("utf-16-le"), "text/plain"),
         ("a.txt", ("这是一个在中国的人的年" * 5).encode("utf-16-le"), "text/plain"),
         ("a.txt", b"one \x00 stray NUL in a text", "text/plain"),
+        ("a.pptx", b"PK\x03\x04rest", f"{OOXML}.presentationml.presentation"),
+        ("a.XLSX", b"PK\x03\x04rest", f"{OOXML}.spreadsheetml.sheet"),
+        ("a.odt", b"PK\x03\x04rest", "application/vnd.oasis.opendocument.text"),
+        ("a.epub", b"PK\x03\x04rest", "application/epub+zip"),
+        ("a.doc", COMPOUND_FILE, "application/msword"),
+        ("a.xls", COMPOUND_FILE, "application/vnd.ms-excel"),
+        ("a.ppt", COMPOUND_FILE, "application/vnd.ms-powerpoint"),
+        ("a.msg", COMPOUND_FILE, "application/vnd.ms-outlook"),
+        ("a.rtf", b"\n{\\rtf1", "application/rtf"),
+        ("a.eml", b"Received: by x\r\nSubject: y\r\n\r\nz", "message/rfc822"),
+        ("a.csv", "姓名,年龄".encode("gbk"), "text/csv"),
+        ("a.tsv", b"a\tb", "text/tab-separated-values"),
+        ("a.rst", b"Title\n=====", "text/x-rst"),
     ],
 )
 def test_the_type_follows_from_name_and_bytes(filename: str, head: bytes, media_type: str) -> None:
@@ -54,6 +69,16 @@ def test_the_type_follows_from_name_and_bytes(filename: str, head: bytes, media_
         ("a.txt", b"<!DOCTYPE html><html>", "mislabelled"),
         ("a.txt", b"{\\rtf1\\ansi", "mislabelled"),
         ("a.txt", NOISE, "mislabelled"),
+        ("a.docm", b"PK\x03\x04", "macros"),
+        ("a.XLSM", b"PK\x03\x04", "macros"),
+        ("a.doc", b"PK\x03\x04", "mislabelled"),
+        ("a.doc", b"{\\rtf1", "mislabelled"),
+        ("a.odt", b"This is text", "mislabelled"),
+        ("a.xls", b"<html><table>", "mislabelled"),
+        ("a.rtf", b"plain words", "mislabelled"),
+        ("a.eml", b"no header, only words", "mislabelled"),
+        ("a.csv", b"PK\x03\x04", "mislabelled"),
+        ("a.msg", NOISE, "truncated"),
         ("a.txt", b"MZ\x90\x00\x03\x00\x00\x00\x04\x00\x00", "mislabelled"),
     ],
 )
@@ -74,7 +99,10 @@ def test_every_format_has_a_parser_and_its_endings_are_supported(known: object) 
 
 
 def test_the_list_of_formats_imports_no_parsing_library() -> None:
-    heavy = "{'bs4', 'lxml', 'docx', 'pypdfium2', 'markdown_it', 'charset_normalizer', 'django'}"
+    heavy = (
+        "{'bs4', 'lxml', 'docx', 'pypdfium2', 'markdown_it', 'charset_normalizer', 'django', "
+        "'python_calamine', 'olefile', 'docutils', 'email'}"
+    )
     script = (
         "import sys, documents.parsing.registry, documents.parsing.runner\n"
         f"print(sorted({heavy} & set(sys.modules)))"

@@ -1,0 +1,134 @@
+"""Workbooks (XLSX, XLSB, XLS, ODS): each sheet a section, each row readable by itself."""
+
+from __future__ import annotations
+
+import re
+import struct
+from datetime import date, datetime, time
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+import python_calamine as calamine
+
+from documents.parsing.base import ParseError
+from documents.parsing.builder import DocumentBuilder
+from documents.parsing.compound import compound_properties, open_compound, stream_of
+from documents.parsing.opendocument import document_properties, refuse_encrypted
+from documents.parsing.packages import check_office, core_properties, opened, refuse_entities
+from documents.parsing.sniffing import COMPOUND_FILE
+from documents.parsing.tables import add_table, regions
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+    from pathlib import Path
+
+    from documents.parsing.base import ParserContext
+    from documents.types import ParsedDocument
+
+    Cell = int | float | str | bool | time | date | datetime | timedelta
+
+_DEFAULT_NAME = re.compile(
+    r"(?:sheet|tabelle|feuille?|hoja|foglio|planilha|лист|工作表|シート)\s?\d+", re.IGNORECASE
+)
+_CELL = re.compile(rb'<c\s[^>]{0,200}?\br="([A-Z]{1,3})(\d{1,7})"')
+_MAX_CELLS = 12_000_000
+"""Between a sheet's first and last value: the library lays all of them out in memory."""
+_FILE_PASS, _END_OF_GLOBALS = 0x002F, 0x000A
+_WHOLE = 1e15
+
+
+def parse(path: Path, context: ParserContext) -> ParsedDocument:
+    """Read every sheet that is not empty, hidden ones too; values as a reader would write them."""
+    properties = _checked(path, context)
+    builder = DocumentBuilder(context.max_characters)
+    try:
+        workbook = calamine.CalamineWorkbook.from_filelike(BytesIO(path.read_bytes()))
+        worksheet = calamine.SheetTypeEnum.WorkSheet
+        sheets = [sheet for sheet in workbook.sheets_metadata if sheet.typ == worksheet]
+        for sheet in sheets:
+            if not _DEFAULT_NAME.fullmatch(sheet.name):
+                builder.heading(sheet.name, 1)
+            _add_sheet(builder, workbook, sheet.name)
+    except calamine.PasswordError as error:
+        raise ParseError("encrypted", str(error)) from error
+    except (calamine.CalamineError, OSError, ValueError, OverflowError) as error:
+        raise ParseError("truncated", f"{type(error).__name__}: {error}"[:300]) from error
+    return builder.build(
+        title=properties.pop("title", ""),
+        author=properties.pop("author", ""),
+        declared_language=properties.pop("language", ""),
+        metadata=properties,
+    )
+
+
+def _checked(path: Path, context: ParserContext) -> dict[str, str]:
+    """The file's own properties, after it has been held against the limits."""
+    with path.open("rb") as file:
+        is_compound = file.read(8) == COMPOUND_FILE
+    if is_compound:
+        with open_compound(path, context) as compound:
+            if _has_password(stream_of(compound, "Workbook") or stream_of(compound, "Book")):
+                raise ParseError("encrypted", "a password")
+            return compound_properties(compound)
+    with opened(path, context) as archive:
+        if "mimetype" in archive.namelist():
+            refuse_encrypted(archive)
+            properties = document_properties(archive)
+        else:
+            check_office(archive, b"sheet")
+            properties = core_properties(archive)
+        refuse_entities(archive)
+        for name in archive.namelist():
+            if name.startswith("xl/worksheets/") and name.endswith(".xml"):
+                _check_extent(archive.read(name))
+    return properties
+
+
+def _has_password(workbook: bytes) -> bool:
+    """Whether the global records, up to their end, name a password."""
+    position = 0
+    while position + 4 <= len(workbook):
+        kind, length = struct.unpack_from("<HH", workbook, position)
+        if kind in (_FILE_PASS, _END_OF_GLOBALS):
+            return bool(kind == _FILE_PASS)
+        position += 4 + length
+    return False
+
+
+def _check_extent(sheet: bytes) -> None:
+    columns = rows = 0
+    for match in _CELL.finditer(sheet):
+        columns = max(columns, _column_number(match.group(1)))
+        rows = max(rows, int(match.group(2)))
+    if columns * rows > _MAX_CELLS:
+        raise ParseError("too_large", f"{rows} rows of {columns} columns")
+
+
+def _column_number(letters: bytes) -> int:
+    number = 0
+    for letter in letters:
+        number = number * 26 + letter - 64
+    return number
+
+
+def _add_sheet(builder: DocumentBuilder, workbook: calamine.CalamineWorkbook, name: str) -> None:
+    sheet = workbook.get_sheet_by_name(name)
+    if sheet.start is None:
+        return
+    for region in regions([[written(cell) for cell in row] for row in sheet.iter_rows()]):
+        add_table(builder, region)
+
+
+def written(value: Cell) -> str:
+    """A cell's value as text: 5 and not 5.0, a day without its midnight."""
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, float):
+        is_whole = value.is_integer() and abs(value) < _WHOLE
+        return str(int(value)) if is_whole else f"{value:.15g}"
+    if isinstance(value, datetime):
+        value = value.replace(microsecond=0)
+        return value.date().isoformat() if value.time() == time() else value.isoformat(" ")
+    if isinstance(value, time):
+        return value.replace(microsecond=0).isoformat()
+    return value.isoformat() if isinstance(value, date) else str(value)

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import struct
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from documents.parsing.base import ParseError
+from documents.parsing.spreadsheet import written
+from tests.unit.documents.parsing.archives import cell, types, workbook, zipped
+from tests.unit.documents.parsing.builders import kinds_and_texts, parse
+from tests.unit.documents.parsing.compounds import compound
+
+FOOD = (
+    f'<row r="1">{cell("A1", "Food")}{cell("B1", "Grams")}</row>'
+    f'<row r="2">{cell("A2", "Apple")}{cell("B2", 12.0)}</row>'
+)
+PAIRS = (
+    f'<row r="1">{cell("A1", "问题")}{cell("B1", "答案")}</row>'
+    f'<row r="2">{cell("A2", "睡多久？")}{cell("B2", "八个小时")}</row>'
+)
+ODS = (
+    '<office:document-content xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0" '
+    'xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0" '
+    'xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0"><office:body>'
+    '<office:spreadsheet><table:table table:name="Food">'
+    "<table:table-row><table:table-cell office:value-type='string'><text:p>Apple</text:p>"
+    "</table:table-cell></table:table-row></table:table></office:spreadsheet></office:body>"
+    "</office:document-content>"
+)
+
+
+def code_of(path: Path) -> str:
+    with pytest.raises(ParseError) as caught:
+        parse(path)
+    return caught.value.code
+
+
+def biff(*records: tuple[int, bytes]) -> bytes:
+    """Records of a workbook of 1997."""
+    return b"".join(struct.pack("<HH", kind, len(data)) + data for kind, data in records)
+
+
+def test_each_sheet_is_a_section_and_each_row_readable_by_itself(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "a.xlsx", {"Sheet1": FOOD, "Prices": FOOD, "Empty": ""})
+
+    parsed = parse(path)
+
+    rows = [("table_row", "Food | Grams"), ("table_row", "Food: Apple | Grams: 12")]
+    assert kinds_and_texts(parsed) == [*rows, ("heading", "Prices"), *rows, ("heading", "Empty")]
+    assert parsed.blocks[-2].heading_path == ("Prices",)
+
+
+def test_properties_give_title_author_and_times(tmp_path: Path) -> None:
+    parsed = parse(workbook(tmp_path / "a.xlsx", {"Sheet1": FOOD}))
+
+    assert (parsed.title, parsed.author) == ("The title", "A. B.")
+    assert parsed.metadata["modified"].startswith("2024-05-01")
+
+
+def test_questions_and_answers_are_pairs(tmp_path: Path) -> None:
+    parsed = parse(workbook(tmp_path / "a.xlsx", {"Sheet1": PAIRS}))
+
+    assert kinds_and_texts(parsed) == [("pair", "睡多久？\n八个小时")]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (5.0, "5"),
+        (0.1, "0.1"),
+        (1e20, "1e+20"),
+        (True, "TRUE"),
+        (date(2024, 5, 1), "2024-05-01"),
+        (datetime(2024, 5, 1), "2024-05-01"),
+        (datetime(2024, 5, 1, 10, 30, 0, 12), "2024-05-01 10:30:00"),
+        (time(10, 30), "10:30:00"),
+        (timedelta(hours=30), "1 day, 6:00:00"),
+        ("", ""),
+    ],
+)
+def test_values_are_written_as_a_reader_would(value: Any, text: str) -> None:
+    assert written(value) == text
+
+
+def test_a_cell_at_the_far_corner_does_not_take_all_memory(tmp_path: Path) -> None:
+    far = f'<row r="1">{cell("A1", "a")}</row><row r="1048576">{cell("XFD1048576", "b")}</row>'
+
+    assert code_of(workbook(tmp_path / "a.xlsx", {"Sheet1": far})) == "too_large"
+
+
+def test_entities_and_macros_are_refused(tmp_path: Path) -> None:
+    entity = {"xl/sharedStrings.xml": '<!DOCTYPE s [<!ENTITY a "ha">]><s>&a;</s>'}
+    macros: dict[str, str | bytes] = {"xl/vbaProject.bin": b"code"}
+
+    assert code_of(workbook(tmp_path / "a.xlsx", {"S": FOOD}, {**entity})) == "bomb"
+    assert code_of(workbook(tmp_path / "b.xlsx", {"S": FOOD}, macros)) == "macros"
+
+
+def test_a_damaged_workbook_is_truncated(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "a.xlsx", {"S": FOOD}, {"xl/workbook.xml": "<workbook"})
+
+    assert code_of(path) == "truncated"
+
+
+def test_an_opendocument_sheet_is_read(tmp_path: Path) -> None:
+    mimetype = "application/vnd.oasis.opendocument.spreadsheet"
+    manifest = (
+        '<manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"/>'
+    )
+    parts: dict[str, str | bytes] = {
+        "mimetype": mimetype, "content.xml": ODS, "META-INF/manifest.xml": manifest
+    }  # fmt: skip
+    parsed = parse(zipped(tmp_path / "a.ods", parts))
+
+    assert kinds_and_texts(parsed) == [("heading", "Food"), ("table_row", "Apple")]
+
+
+def test_a_workbook_of_1997_is_read(tmp_path: Path) -> None:
+    begin = (0x0809, struct.pack("<HHHHII", 0x0600, 5, 0, 0, 0, 0))
+    sheet = (0x0809, struct.pack("<HHHHII", 0x0600, 0x10, 0, 0, 0, 0))
+    label = (0x0204, struct.pack("<HHHHB", 0, 0, 0, 5, 0) + b"Apple")
+    name = struct.pack("<BB", 4, 0) + b"Food"
+    size = len(biff(begin, (0x0085, bytes(6) + name), (0x0A, b"")))
+    listed = (0x0085, struct.pack("<IBB", size, 0, 0) + name)
+    data = biff(begin, listed, (0x0A, b""), sheet, label, (0x0A, b""))
+    path = tmp_path / "a.xls"
+    path.write_bytes(compound({"Workbook": data}))
+
+    assert kinds_and_texts(parse(path)) == [("heading", "Food"), ("table_row", "Apple")]
+
+
+def test_a_password_is_told_in_both_formats(tmp_path: Path) -> None:
+    old, new = tmp_path / "a.xls", tmp_path / "a.xlsx"
+    old.write_bytes(compound({"Workbook": biff((0x0809, bytes(16)), (0x2F, bytes(6)))}))
+    new.write_bytes(compound({"EncryptedPackage": b"x"}))
+
+    assert code_of(old) == code_of(new) == "encrypted"
+
+
+def test_another_office_document_is_mislabelled(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "a.xlsx", {"[Content_Types].xml": types("wordprocessingml.document")})
+
+    assert code_of(path) == "mislabelled"
