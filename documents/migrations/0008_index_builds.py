@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('documents', '0006_deliveries'),
+        ('documents', '0007_delivery_workers'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
