@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('documents', '0007_index_builds'),
+        ('documents', '0006_deliveries'),
     ]
 
     operations = [
