@@ -10,6 +10,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from documents.models import IndexBuild
+from documents.workers import is_gone, worker_name
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -20,7 +21,7 @@ HEARTBEAT_EXPIRES = timedelta(minutes=5)
 """A worker that has not written for so long is given up; longer than any one step takes."""
 RING_AGAIN_AFTER = timedelta(minutes=1)
 """A build that waits for so long was not heard of, or its model is to be tried again."""
-MOST_LOSSES = 3
+MOST_LOSSES = 5
 """One whose worker was lost so often is not tried again by itself."""
 MOST_POSTPONEMENTS = 10
 """Nor one that its model failed so often in a row."""
@@ -95,7 +96,9 @@ def claim(build_id: int, *, even_paused: bool = False) -> BuildClaim | None:
     waiting = IndexBuild.objects.filter(pk=build_id, state=State.WAITING)
     if not even_paused:
         waiting = waiting.filter(knowledge_base__is_paused=False)
-    if not waiting.update(state=State.RUNNING, attempt=F("attempt") + 1, heartbeat_at=now):
+    if not waiting.update(
+        state=State.RUNNING, attempt=F("attempt") + 1, worker=worker_name(), heartbeat_at=now
+    ):
         return None
     IndexBuild.objects.filter(pk=build_id, started_at=None).update(started_at=now)
     attempt = IndexBuild.objects.values_list("attempt", flat=True).get(pk=build_id)
@@ -103,11 +106,13 @@ def claim(build_id: int, *, even_paused: bool = False) -> BuildClaim | None:
 
 
 def give_up_lost() -> list[IndexBuild]:
-    """Builds whose worker fell silent: back to waiting, or failed at last. Returns the failed."""
-    silent = Q(heartbeat_at__lt=timezone.now() - HEARTBEAT_EXPIRES)
+    """Builds whose worker ended or fell silent: waiting again, or failed. Returns the failed."""
+    silent_since = timezone.now() - HEARTBEAT_EXPIRES
     failed = []
-    for build in IndexBuild.objects.filter(silent, state=State.RUNNING):
-        still = BuildClaim(build.pk, build.attempt).rows().filter(silent)
+    for build in IndexBuild.objects.filter(state=State.RUNNING):
+        still = BuildClaim(build.pk, build.attempt).rows()
+        if not is_gone(build.worker):
+            still = still.filter(heartbeat_at__lt=silent_since)
         if build.lost_attempts < MOST_LOSSES - 1:
             still.update(
                 state=State.WAITING, lost_attempts=F("lost_attempts") + 1, heartbeat_at=None

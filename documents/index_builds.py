@@ -40,6 +40,8 @@ class IndexBuild(models.Model):
     attempt = models.PositiveIntegerField(default=0)
     lost_attempts = models.PositiveIntegerField(default=0)
     postponements = models.PositiveIntegerField(default=0)
+    worker = models.CharField(max_length=120, blank=True)
+    """As ``workers.worker_name``."""
     heartbeat_at = models.DateTimeField(null=True, blank=True)
     progress_done = models.PositiveIntegerField(default=0)
     progress_total = models.PositiveIntegerField(default=0)

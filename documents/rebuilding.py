@@ -67,7 +67,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SLICE_S = 60.0
+SLICE_S = 20.0
 """A worker builds for so long at a time; then documents that wait have their turn."""
 
 

@@ -8,7 +8,7 @@ from django.contrib import admin
 from unfold.admin import ModelAdmin
 
 from documents.admin.curated import CuratedAdmin
-from documents.models import EmbeddingSpace, IndexGeneration
+from documents.models import EmbeddingSpace, IndexBuild, IndexGeneration
 
 if TYPE_CHECKING:
     from django.db.models import Model
@@ -44,4 +44,22 @@ class IndexGenerationAdmin(CuratedAdmin):
     list_display = ("knowledge_base", "number", "state", "space", "chunk_count", "created_at")
     list_filter = ("state", ("knowledge_base", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("knowledge_base", "space")
+    ordering = ("-created_at",)
+
+
+@admin.register(IndexBuild)
+class IndexBuildAdmin(CuratedAdmin):
+    readable_only = True
+    list_display = (
+        "knowledge_base",
+        "kind",
+        "state",
+        "progress_done",
+        "progress_total",
+        "error_code",
+        "created_at",
+        "finished_at",
+    )
+    list_filter = ("state", "kind", ("knowledge_base", admin.RelatedOnlyFieldListFilter))
+    list_select_related = ("knowledge_base",)
     ordering = ("-created_at",)

@@ -58,6 +58,7 @@ class Migration(migrations.Migration):
                 ('attempt', models.PositiveIntegerField(default=0)),
                 ('lost_attempts', models.PositiveIntegerField(default=0)),
                 ('postponements', models.PositiveIntegerField(default=0)),
+                ('worker', models.CharField(blank=True, max_length=120)),
                 ('heartbeat_at', models.DateTimeField(blank=True, null=True)),
                 ('progress_done', models.PositiveIntegerField(default=0)),
                 ('progress_total', models.PositiveIntegerField(default=0)),

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from datetime import timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import connection
 from django.utils import timezone
 
 from accounts.models import AuditEvent
@@ -49,6 +54,7 @@ if TYPE_CHECKING:
     RunTasks = Callable[[], AbstractContextManager[object]]
 
 State = IndexBuild.State
+ROOT = Path(__file__).resolve().parents[3]
 LONG = " ".join(f"Sentence {n} says that good sleep helps people of every age." for n in range(40))
 
 
@@ -235,6 +241,41 @@ def test_a_worker_that_was_lost_is_replaced_and_writes_no_more(
     assert (build.state, build.lost_attempts) == (State.DONE, 1)
     with pytest.raises(builds.BuildLost):
         zombie.finish()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_that_is_killed_is_replaced_at_once(
+    knowledge_base: KnowledgeBase, indexed: MakeVersion, alice: User
+) -> None:
+    for number in range(3):
+        indexed(f"Note {number} about sleep.", f"{number}.md")
+    build = request(alice, knowledge_base)
+    program = "tests.integration.documents.build_program"
+    database = str(connection.settings_dict["NAME"])
+    with subprocess.Popen(
+        [sys.executable, "-m", program, database, str(build.pk)],
+        cwd=ROOT,
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as worker:
+        assert worker.stdout is not None
+        assert worker.stdout.readline() == "second\n"
+        assert builds.give_up_lost() == []
+        build.refresh_from_db()
+        assert (build.state, build.progress_done) == (State.RUNNING, 1)
+        worker.kill()
+        worker.wait()
+    builds.give_up_lost()
+    build.refresh_from_db()
+    assert (build.state, build.lost_attempts) == (State.WAITING, 1)
+    assert not rebuilding.continue_build(build.pk)
+    new = active(knowledge_base)
+    assert new.pk == build.generation_id
+    assert sorted(new.chunks.values_list("text", flat=True)) == [
+        f"Note {number} about sleep." for number in range(3)
+    ]
+    assert ChunkEmbedding.objects.filter(generation=new).count() == 3
 
 
 def test_a_build_that_loses_every_worker_fails_at_last(
