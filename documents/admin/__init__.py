@@ -6,6 +6,6 @@ bases that they curate. Text of documents is shown as text, never as HTML.
 
 from __future__ import annotations
 
-from documents.admin import bases, documents, index
+from documents.admin import bases, deliveries, documents, index
 
-__all__ = ["bases", "documents", "index"]
+__all__ = ["bases", "deliveries", "documents", "index"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -126,7 +127,8 @@ def row(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     shown = access.delivery_for(request.user, pk)
     response = render(request, "documents/_delivery.html", _context(request, shown))
     if shown.is_final:
-        response["HX-Trigger"] = "delivered"
+        # The row that asked is not in the page any more when the event is sent.
+        response["HX-Trigger"] = json.dumps({"delivered": {"target": "body"}})
     return response
 
 

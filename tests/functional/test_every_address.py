@@ -252,6 +252,7 @@ ADMIN_OBJECTS = {
     "documents_knowledgebase": lambda world: world.base,
     "documents_document": lambda world: world.answered.documents[0],
     "documents_chunk": lambda world: world.chunk,
+    "documents_delivery": lambda world: world.delivery,
     "qa_answer": lambda world: world.answered.answer,
 }
 
