@@ -18,7 +18,7 @@ from lxml.etree import LxmlError  # type: ignore[import-untyped]
 
 from documents.parsing.base import ParseError
 from documents.parsing.builder import DocumentBuilder, one_line
-from documents.parsing.packages import check_office, opened, refuse_entities
+from documents.parsing.packages import check_office, code_of, opened, refuse_entities
 from documents.parsing.tables import add_table
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def parse(path: Path, context: ParserContext) -> ParsedDocument:
         raise ParseError("truncated", str(error)) from error
     except (KeyError, ValueError, LxmlError, AttributeError) as error:
         # A missing part, a part of another type, broken XML.
-        raise ParseError("truncated", f"{type(error).__name__}: {error}") from error
+        raise ParseError(code_of(error), f"{type(error).__name__}: {error}") from error
     builder = DocumentBuilder(context.max_characters)
     levels, list_styles = _styles(document)
     _add_body(builder, document.element.body, levels, list_styles)

@@ -121,10 +121,14 @@ def parse_xml(data: bytes) -> Any:
     try:
         return etree.fromstring(data, parser)
     except etree.XMLSyntaxError as error:
-        code = "nested" if _DEPTH_ERROR in str(error).lower() else "truncated"
-        raise ParseError(code, str(error)) from error
+        raise ParseError(code_of(error), str(error)) from error
     except ValueError as error:
         raise ParseError("truncated", str(error)) from error
+
+
+def code_of(error: Exception) -> str:
+    """``nested`` where a library says that XML is too deep for it, else ``truncated``."""
+    return "nested" if _DEPTH_ERROR in str(error).lower() else "truncated"
 
 
 def read_xml(archive: zipfile.ZipFile, name: str) -> Any:
