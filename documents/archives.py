@@ -59,6 +59,11 @@ def unpack(delivery_id: int) -> None:
     except (ParseError, uploading.UploadRefused) as error:
         with suppress(ClaimLost):  # cancelled, which is what "cancelled" says too
             held.fail(error.code, str(error))
+    except OSError as error:
+        if not uploading.is_disk_full(error):
+            raise
+        with suppress(ClaimLost):
+            held.fail("disk_full")
     delivery_claims.erase_originals()
 
 

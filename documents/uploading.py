@@ -270,6 +270,10 @@ def _store(
     return version
 
 
+def is_disk_full(error: OSError) -> bool:
+    return error.errno in {errno.ENOSPC, errno.EDQUOT}
+
+
 def keep(field: FieldFile, suffix: str, file: File[bytes], undo: ExitStack) -> None:
     """Store ``file`` under a name of our own; ``undo`` takes it away again.
 
@@ -278,7 +282,7 @@ def keep(field: FieldFile, suffix: str, file: File[bytes], undo: ExitStack) -> N
     try:
         field.save(uuid.uuid4().hex + suffix.lower()[:12], file, save=False)
     except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        if is_disk_full(error):
             raise refusal("disk_full") from error
         raise
     undo.callback(field.delete, save=False)

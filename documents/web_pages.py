@@ -57,6 +57,11 @@ def fetch(delivery_id: int) -> None:
     except (FetchRefused, ParseError, uploading.UploadRefused) as error:
         with suppress(ClaimLost):
             held.fail(error.code, str(error))
+    except OSError as error:
+        if not uploading.is_disk_full(error):
+            raise
+        with suppress(ClaimLost):
+            held.fail("disk_full")
 
 
 def _fetch(held: Claim, delivery: Delivery) -> None:

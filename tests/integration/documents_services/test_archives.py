@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import zipfile
 from datetime import timedelta
@@ -143,6 +144,29 @@ def test_a_lost_worker_is_followed_by_another_that_takes_no_file_twice(
     delivery.refresh_from_db()
     assert (delivery.state, delivery.lost_attempts, delivery.attempt) == (State.DONE, 0, 2)
     assert {outcome for outcome, _code in outcomes(delivery).values()} == {Outcome.STORED}
+    assert Document.objects.count() == 3
+
+
+@pytest.mark.parametrize("full", ["where originals are kept", "where the program writes"])
+def test_a_full_disk_ends_it_with_a_reason_and_it_goes_on_when_there_is_room(
+    alice: User, knowledge_base: KnowledgeBase, monkeypatch: pytest.MonkeyPatch, full: str
+) -> None:
+    delivery = asked(alice, knowledge_base)
+
+    def no_room(*args: Any, **given: Any) -> Any:
+        raise OSError(errno.ENOSPC, "no space left")
+
+    with monkeypatch.context() as broken:
+        if full == "where originals are kept":
+            broken.setattr("django.core.files.storage.FileSystemStorage._save", no_room)
+        else:
+            broken.setattr(archives, "run_job", no_room)
+        archives.unpack(delivery.pk)
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.error_code) == (State.FAILED, "disk_full")
+    assert not Document.objects.exists()
+    assert delivering.try_again(actor=alice, delivery=delivery)
+    archives.unpack(delivery.pk)
     assert Document.objects.count() == 3
 
 
