@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -11,7 +12,7 @@ import time
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ragsite.embedded import commands, processes
 from ragsite.embedded.layout import StateLayout
@@ -93,6 +94,26 @@ class FaultStack:
             self._python("ingest", ("manage.py", "ingest", str(folder), "--kb", BASE, "--no-wait"))
         )
         return self._running["ingest"]
+
+    def shell(self, statements: str) -> Any:
+        """What Python statements print inside the product, which is JSON."""
+        done = subprocess.run(  # noqa: S603 - our own commands, no shell
+            [sys.executable, "manage.py", "shell", "--verbosity", "0", "--command", statements],
+            cwd=ROOT,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+        return json.loads(done.stdout)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the worker still runs."""
+        return self._running["worker"].poll() is None
+
+    def pids(self, *names: str) -> list[int]:
+        """The processes that run under these names, without what they started."""
+        return [self._running[name].pid for name in names]
 
     def keep_going(self) -> None:
         """What a supervisor does: start again what has ended."""

@@ -24,6 +24,7 @@ import numpy as np
 import torch
 
 from bench.library import BATCH, bundled_encoder, named_encoder, predictor
+from bench.pages import write_part, yes
 from bench.questions import Candidates, draw
 from inference.lanes import Lanes
 from inference.local import LocalReranker
@@ -150,12 +151,10 @@ def share(
 
 
 def markdown(result: Mapping[str, Any], command: str) -> str:
-    """The page of a result, as ``main`` makes it."""
+    """The part of the page that tells a result, as ``main`` makes it."""
     extensions = ", ".join(result["instructions"]) or "no known extensions"
     lines = [
-        "# Benchmarks",
-        "",
-        "Made by a command; do not edit by hand:",
+        f"## The reranker: {result['model']}",
         "",
         "```",
         command,
@@ -164,8 +163,6 @@ def markdown(result: Mapping[str, Any], command: str) -> str:
         f"Commit {result['commit']}; {result['processor']}, {result['cores']} cores, "
         f"{result['threads']} threads, {extensions}; load before: {result['load']}; "
         f"torch {result['torch']}. Ours: {result['runs']}.",
-        "",
-        f"## The reranker: {result['model']}",
         "",
         f"{result['questions']} questions of {', '.join(result['sets'])}, each with the first "
         f"passages of its fused recall ({result['pairs']} pairs, {result['tokens']:.0f} tokens "
@@ -186,14 +183,14 @@ def markdown(result: Mapping[str, Any], command: str) -> str:
     lines += [
         "",
         f"- At least {TARGET:g} times as fast as the library in fp32: "
-        f"{_yes(ours['times_as_fast'] >= TARGET)}.",
-        f"- nDCG within {SAME_NDCG:g} of it: {_yes(abs(ours['ndcg'] - first['ndcg']) <= SAME_NDCG)}"
+        f"{yes(ours['times_as_fast'] >= TARGET)}.",
+        f"- nDCG within {SAME_NDCG:g} of it: {yes(abs(ours['ndcg'] - first['ndcg']) <= SAME_NDCG)}"
         f" ({ours['ndcg'] - first['ndcg']:+.4f}).",
         "",
     ]
     if rounds:
         lines += [
-            f"## {PEOPLE} people at once",
+            f"### {PEOPLE} people at once",
             "",
             f"{rounds} rounds of {PEOPLE} questions asked at the same moment. Until all have "
             f"their scores: {sharing['own_s'] / rounds:.2f} s a round in batches of their own, "
@@ -203,10 +200,6 @@ def markdown(result: Mapping[str, Any], command: str) -> str:
             "",
         ]
     return "\n".join(lines)
-
-
-def _yes(holds: bool) -> str:  # noqa: FBT001
-    return "yes" if holds else "**no**"
 
 
 def main() -> None:
@@ -257,7 +250,7 @@ def main() -> None:
     if arguments.json:
         arguments.json.write_text(json.dumps(result, indent=1), encoding="utf-8")
     if arguments.markdown:
-        arguments.markdown.write_text(page, encoding="utf-8")
+        write_part(arguments.markdown, "bench.rerank", page)
 
 
 if __name__ == "__main__":
