@@ -35,10 +35,10 @@ MOST_LOSSES = LOSSES_BEFORE_ALONE + 3
 """After three more losses, while alone, it has failed: nothing else can have been the reason."""
 ALONE_PAUSE = timedelta(seconds=30)
 """So long a version that runs alone lets others pass after a loss."""
-MOST_POSTPONEMENTS = 20
+MOST_POSTPONEMENTS = 48
 """About seven hours of waiting for what is away; then the version has failed."""
 FIRST_POSTPONEMENT = timedelta(seconds=10)
-LONGEST_POSTPONEMENT = timedelta(minutes=30)
+LONGEST_POSTPONEMENT = timedelta(minutes=10)
 """Each postponement is twice as long as the one before, up to this."""
 
 _STATE_OF_STAGE = {
@@ -194,10 +194,17 @@ def postpone(claim: Claim, code: str, detail: str = "") -> bool:
 
 
 def _pause_after(postponements: int) -> timedelta:
-    return min(LONGEST_POSTPONEMENT, FIRST_POSTPONEMENT * (1 << postponements))
+    return min(LONGEST_POSTPONEMENT, FIRST_POSTPONEMENT * (1 << min(postponements, 10)))
 
 
 # ---- from outside --------------------------------------------------------------------------------
+def hasten(versions: QuerySet[DocumentVersion]) -> int:
+    """Let those of ``versions`` that wait for their next try wait no longer. Returns how many."""
+    return versions.filter(state=State.PENDING, not_before__gt=timezone.now()).update(
+        not_before=None
+    )
+
+
 def wait_again(version_ids: Collection[int]) -> list[int]:
     """Set final versions back to the start, as if nothing had been tried. Returns which."""
     queued = []
@@ -242,6 +249,15 @@ def call_off(versions: QuerySet[DocumentVersion]) -> list[int]:
         version__in=called_off, state=ProcessingStage.State.RUNNING
     ).update(state=ProcessingStage.State.FAILED, error_code="cancelled", finished_at=timezone.now())
     return called_off
+
+
+def lose(claim: Claim) -> None:
+    """The program that read the file was killed from outside: a loss, as of the whole worker.
+
+    Raises ``ClaimLost``.
+    """
+    if not _lose(claim, claim.rows()):
+        raise ClaimLost
 
 
 def give_up_lost() -> int:

@@ -6,23 +6,20 @@ one short transaction that swaps the passages and says so.
 
 from __future__ import annotations
 
-import errno
 import logging
 import time
-from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from celery.exceptions import SoftTimeLimitExceeded
-from django.db import InterfaceError, OperationalError, connection, transaction
-from psycopg.errors import DiskFull
+from django.db import transaction
 
 from documents import carrying, claims, parsed, turns
 from documents.analysis import detect_language
 from documents.chunking import chunk
-from documents.claims import Claim, ClaimLost, Stage
+from documents.claims import Claim, Stage
 from documents.corpora import index_passages
 from documents.dates import FoundDates, find_dates, settled_dates
 from documents.embedding import BATCH
@@ -37,6 +34,7 @@ from documents.generations import (
 from documents.models import Chunk, Document, DocumentVersion
 from documents.parsing.base import ParseError
 from documents.parsing.runner import parse_file
+from documents.setbacks import settled
 from documents.storing import (
     Passage,
     Placed,
@@ -51,7 +49,6 @@ from documents.storing import (
     vectors_of,
 )
 from inference.conf import get_embedder
-from inference.errors import InvalidModelResponse, ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -78,8 +75,6 @@ logger = logging.getLogger(__name__)
 CANCELLATION_CHECK_S = 2.0
 CUT_AT_ONCE = 200
 """Passages measured between two looks whether the version is still wanted."""
-DATABASE_PATIENCE_S = 60.0
-"""A database that restarts is waited for so long, to say that the version waits again."""
 STALE_AT_ONCE = 200
 _TITLE_LENGTH = 300
 
@@ -114,7 +109,7 @@ def index_next() -> Processed | None:
     is stored and raised.
     """
     held = turns.claim_next()
-    return None if held is None else Processed(_index(held))
+    return None if held is None else Processed(settled(held, partial(_process, held)))
 
 
 def index_document(version_id: int) -> int | None:
@@ -123,33 +118,7 @@ def index_document(version_id: int) -> int | None:
     Quietly does nothing when the version is not waiting (another worker has it, it was cancelled).
     """
     held = claims.claim(version_id)
-    return None if held is None else _index(held)
-
-
-def _index(held: Claim) -> int | None:
-    try:
-        return _process(held)
-    except ClaimLost:
-        logger.info("document.claim.lost", extra={"version_id": held.version_id})
-    except ParseError as error:
-        _fail(held, error.code, error.detail)
-    except InvalidModelResponse as error:
-        _fail(held, error.reason, str(error))
-    except ModelError as error:
-        _postpone(held, error.reason, str(error))
-    except (OperationalError, InterfaceError) as error:
-        _outlast(held, error)
-    except SoftTimeLimitExceeded:
-        _fail(held, "timeout", "the whole of its processing")
-    except OSError as error:
-        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
-            _fail(held, "internal", type(error).__name__)
-            raise
-        _postpone(held, "disk_full")
-    except Exception as error:
-        _fail(held, "internal", type(error).__name__)
-        raise
-    return None
+    return None if held is None else settled(held, partial(_process, held))
 
 
 def reindex_chunk(chunk_id: int) -> None:
@@ -370,31 +339,3 @@ def _update_document(document: Document, version: DocumentVersion, prepared: _Pr
         prepared.dates,
     )
     document.save(update_fields=["current_version", "title", "effective_date", "expires_at"])
-
-
-def _fail(held: Claim, code: str, detail: str) -> None:
-    with suppress(ClaimLost):
-        claims.fail(held, code, detail)
-        logger.warning("document.failed", extra={"version_id": held.version_id, "error_code": code})
-
-
-def _postpone(held: Claim, code: str, detail: str = "") -> None:
-    """Let it wait for another try."""
-    with suppress(ClaimLost):
-        claims.postpone(held, code, detail)
-        logger.warning("document.postponed", extra={"version_id": held.version_id, "reason": code})
-
-
-def _outlast(held: Claim, error: Exception) -> None:
-    """The database failed: when it is back, the version waits again. Raises what lasts too long."""
-    code = "disk_full" if isinstance(error.__cause__, DiskFull) else "database_unavailable"
-    give_up_at = time.monotonic() + DATABASE_PATIENCE_S
-    while True:
-        if not connection.in_atomic_block:  # a caller's transaction is not ours to end
-            connection.close_if_unusable_or_obsolete()
-        try:
-            return _postpone(held, code)
-        except (OperationalError, InterfaceError):
-            if time.monotonic() > give_up_at:
-                raise
-            time.sleep(1)

@@ -27,6 +27,16 @@ def cancel(*, actor: User, document: Document) -> bool:
     return bool(stopped)
 
 
+def try_now(*, actor: User, document: Document) -> bool:
+    """Let a document that waits for its next try have it now. False when none waits so."""
+    with transaction.atomic():
+        hastened = claims.hasten(DocumentVersion.objects.filter(document=document))
+        if hastened:
+            record(actor, "document.try_now", document)
+            ring_on_commit()
+    return bool(hastened)
+
+
 def cancel_all(*, actor: User, knowledge_base: KnowledgeBase) -> int:
     """The same for each document of the base that waits or is in work. Returns how many."""
     present = Document.objects.present().filter(knowledge_base=knowledge_base)

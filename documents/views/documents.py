@@ -224,8 +224,10 @@ def state(request: AuthenticatedRequest, pk: int) -> HttpResponse:
 @login_required
 @require_POST
 def reprocess(request: AuthenticatedRequest, pk: int) -> HttpResponse:
+    """Try again what has ended, and now what waits for its next try."""
     shown = access.document_for(request.user, pk, role="curator")
-    uploading.reprocess(actor=request.user, document=shown)
+    if not processing.try_now(actor=request.user, document=shown):
+        uploading.reprocess(actor=request.user, document=shown)
     return _back(request, shown)
 
 

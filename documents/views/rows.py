@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 State = DocumentVersion.State
 UNFINISHED = (State.PENDING, *DocumentVersion.RUNNING)
 STOPPED = (State.FAILED, State.CANCELLED)
+FAR_AHEAD = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,11 @@ class DocumentRow:
     def waits_for(self) -> str:
         """A sentence that says what it waits for; empty when it does not wait."""
         return "" if self.wait is None else words_of(self.wait)
+
+    @property
+    def asks_every(self) -> str:
+        """How often its row asks for itself: seldom while it has long to wait."""
+        return "2s" if self.wait is None or self.wait.ahead < FAR_AHEAD else "10s"
 
     @property
     def elapsed(self) -> str:

@@ -167,6 +167,15 @@ def test_redis_that_cannot_be_reached_is_named_and_the_page_still_comes(
     assert "Redis is away." in text(client, BASE)
 
 
+def test_a_row_with_long_to_wait_asks_seldom(
+    client: Client, bob: User, knowledge_base: KnowledgeBase
+) -> None:
+    first, *_, last = waiting(knowledge_base, 12)
+    client.force_login(bob)
+    assert 'hx-trigger="every 2s"' in row(client, first)
+    assert 'hx-trigger="every 10s"' in row(client, last)
+
+
 # ---- how long -----------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("seconds", "shown"), [(0, "0:00"), (65, "1:05"), (3_599, "59:59"), (3_725, "1:02:05")]
@@ -205,6 +214,34 @@ def test_a_document_whose_worker_was_lost_waits_anew_and_says_so(
     page = text(client, f"/documents/{version.document_id}/state/")
     assert "Its worker ended 1 time" in page
     assert "Has waited 0:0" in page
+
+
+# ---- try now ------------------------------------------------------------------------------------
+def test_a_curator_has_a_document_tried_now_that_waits_for_its_next_try(
+    client: Client,
+    alice: User,
+    knowledge_base: KnowledgeBase,
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    rung: list[bool] = []
+    monkeypatch.setattr(tasks.process_next, "delay", lambda: rung.append(True))
+    (version,) = waiting(knowledge_base, 1)
+    claim = claims.claim(version.pk)
+    assert claim is not None
+    claims.postpone(claim, "model_unavailable")
+    client.force_login(alice)
+    path = f"/documents/{version.document_id}/"
+    assert "Try now" in text(client, BASE)
+    assert "Try now" in text(client, path)
+    with django_capture_on_commit_callbacks(execute=True):
+        client.post(f"{path}reprocess/")
+    assert rung == [True]
+    assert "Try now" not in text(client, BASE)
+    assert turns.claim_next() == claims.Claim(version.pk, 2)
+    version.refresh_from_db()
+    assert version.postponements == 1, "it goes on counting"
+    assert AuditEvent.objects.get().action == "document.try_now"
 
 
 # ---- cancel -------------------------------------------------------------------------------------

@@ -141,7 +141,7 @@ def test_losses_and_postponements_are_counted_apart(waiting: MakeVersion) -> Non
     assert (version.lost_attempts, version.postponements) == (0, 0)
 
 
-def test_each_postponement_is_longer_up_to_half_an_hour_and_the_last_one_fails(
+def test_each_postponement_is_longer_up_to_ten_minutes_and_the_last_one_fails(
     waiting: MakeVersion,
 ) -> None:
     version = waiting("text")

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import OperationalError
+from psycopg.errors import DiskFull
 
 from documents import claims, indexing, parsed
 from documents.curating import edit_chunk, set_chunk_enabled
@@ -23,6 +25,7 @@ from documents.models import (
 from documents.parsing.base import ParseError
 from documents.problems import explain
 from documents.retrieval import search_lexical, search_tokens
+from documents.storing import passages_of
 from inference.errors import InvalidModelResponse, ModelUnavailable
 from inference.fake import FakeEmbedder
 from inference.ports import EmbeddingRecipe
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
 
     from accounts.models import User
     from documents.models import KnowledgeBase
+    from documents.storing import Passage
+    from documents.types import ChunkDraft
 
     MakeVersion = Callable[..., DocumentVersion]
 
@@ -75,6 +80,12 @@ class FailingEmbedder(FakeEmbedder):
 
     def embed_passages(self, texts: object) -> np.ndarray:
         raise self.error
+
+
+def full_database() -> OperationalError:
+    error = OperationalError("could not extend file")
+    error.__cause__ = DiskFull("could not extend file")
+    return error
 
 
 @pytest.fixture
@@ -309,12 +320,30 @@ def test_a_cancelled_version_stays_cancelled(
     assert (version.state, version.error_code) == (State.CANCELLED, "")
 
 
+def test_a_reader_that_was_killed_from_outside_is_a_loss_and_no_fault_of_the_file(
+    waiting: MakeVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*args: object, **kwargs: object) -> object:
+        raise ParseError("killed")
+
+    monkeypatch.setattr(indexing, "parse_file", killed)
+    version = waiting(GUIDE)
+    index_document(version.pk)
+    version.refresh_from_db()
+    assert (version.state, version.error_code, version.lost_attempts) == (State.PENDING, "", 1)
+    monkeypatch.undo()
+    index_document(version.pk)
+    version.refresh_from_db()
+    assert (version.state, version.lost_attempts) == (State.READY, 0)
+
+
 # ---- what goes wrong around it -------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("error", "code"),
     [
         (OSError(errno.ENOSPC, "no space"), "disk_full"),
         (OperationalError("server closed the connection"), "database_unavailable"),
+        (full_database(), "disk_full"),
     ],
 )
 def test_what_is_away_for_a_time_makes_the_version_wait_with_the_reason(
@@ -347,6 +376,38 @@ def test_a_defect_of_ours_fails_the_version_and_is_raised(
     version.refresh_from_db()
     assert (version.state, version.error_code) == (State.FAILED, "internal")
     assert version.error_detail == type(error).__name__
+
+
+def test_a_document_that_takes_too_long_in_all_fails_with_the_reason(
+    waiting: MakeVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def endless(*args: object, **kwargs: object) -> object:
+        raise SoftTimeLimitExceeded
+
+    monkeypatch.setattr(indexing, "chunk", endless)
+    version = waiting(GUIDE)
+    index_document(version.pk)
+    version.refresh_from_db()
+    assert (version.state, version.error_code) == (State.FAILED, "timeout")
+
+
+def test_a_version_called_off_while_it_is_cut_stops(
+    waiting: MakeVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[int] = []
+
+    def called_off(title: str, drafts: list[ChunkDraft], curations: object) -> list[Passage]:
+        measured.append(len(drafts))
+        claims.call_off(DocumentVersion.objects.all())
+        return passages_of(title, drafts, {})
+
+    monkeypatch.setattr(indexing, "CUT_AT_ONCE", 1)
+    monkeypatch.setattr(indexing, "passages_of", called_off)
+    version = waiting("# One\n\n" + "First words. " * 90 + "\n\n# Two\n\n" + "More. " * 90)
+    index_document(version.pk)
+    version.refresh_from_db()
+    assert measured == [1]
+    assert version.state == State.CANCELLED
 
 
 def test_a_version_called_off_while_it_is_parsed_stops_the_parser_and_stays_so(
