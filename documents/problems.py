@@ -98,6 +98,10 @@ PROBLEMS: dict[str, Problem] = {
         ),
     ),
     "crashed": Problem(_("The file made the program that reads it fail."), _UPLOAD_AGAIN),
+    "killed": Problem(
+        _("The program that read the file was ended from outside."),
+        _("Try again. If it happens once more, tell an administrator."),
+    ),
     "cancelled": Problem(
         _("Processing was cancelled."), _("Process it again if it should be found.")
     ),

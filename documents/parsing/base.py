@@ -29,6 +29,7 @@ ERROR_CODES = frozenset(
         "needs_recognition",
         "recognition",
         "crashed",
+        "killed",
         "cancelled",
         "archive_empty",
         "archive_too_many",

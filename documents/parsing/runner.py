@@ -207,8 +207,12 @@ def _warn_of_missing(guards: tuple[str, ...]) -> None:
 def _output(ended: _Ended, memory_mb: int, output: Path, stderr: str) -> bytes:
     """What the child wrote, or ``ParseError`` for the way it ended."""
     status = ended.status
-    if status == EXIT_MEMORY or status == -signal.SIGKILL:
+    if status == EXIT_MEMORY:
         raise ParseError("memory", stderr)
+    if status == -signal.SIGKILL:
+        # By the system that had no memory left, or by a person: the file may be innocent.
+        code = "memory" if ended.peak_mb > 0.7 * memory_mb else "killed"
+        raise ParseError(code, stderr)
     if status in (-signal.SIGXCPU, -signal.SIGALRM):
         raise ParseError("timeout", "processor time")
     if status == EXIT_OUTPUT_TOO_LARGE or status == -signal.SIGXFSZ:

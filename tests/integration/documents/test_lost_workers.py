@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from django.utils import timezone
 from documents import claims
 from documents.indexing import index_document
 from documents.models import Chunk, ChunkEmbedding, DocumentVersion, ProcessingStage
+from documents.parsing import runner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -85,3 +87,25 @@ def test_a_worker_that_was_given_up_and_wakes_changes_nothing(waiting: MakeVersi
     assert DocumentVersion.objects.values().get() == row
     assert list(ProcessingStage.objects.order_by("pk").values()) == stages
     assert (row["state"], row["attempt"]) == (State.READY, 2)
+
+
+def test_a_reader_that_is_killed_is_a_loss_and_the_document_is_read_again(
+    waiting: MakeVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = waiting("# Tea\n\nTea is fine.")
+    killed: list[int] = []
+
+    def kill_once(pid: int, *_: object) -> str:
+        if not killed:
+            killed.append(pid)
+            os.kill(pid, signal.SIGKILL)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        return ""
+
+    monkeypatch.setattr(runner, "_wait", kill_once)
+    index_document(version.pk)
+    version.refresh_from_db()
+    assert (version.state, version.lost_attempts) == (State.PENDING, 1)
+    index_document(version.pk)
+    version.refresh_from_db()
+    assert (version.state, version.lost_attempts) == (State.READY, 0)

@@ -305,7 +305,8 @@ def test_output_over_the_limit_is_too_large(
     ("status", "peak_mb", "code"),
     [
         (EXIT_MEMORY, 10.0, "memory"),
-        (-signal.SIGKILL, 10.0, "memory"),
+        (-signal.SIGKILL, 900.0, "memory"),
+        (-signal.SIGKILL, 10.0, "killed"),
         (-signal.SIGABRT, 900.0, "memory"),
         (-signal.SIGABRT, 90.0, "crashed"),
         (-signal.SIGSEGV, 90.0, "crashed"),
