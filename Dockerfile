@@ -8,7 +8,8 @@ ENV PYTHONUNBUFFERED=1 \
 
 # libgomp: PyTorch's threads.
 RUN apt-get update \
-    && apt-get install --no-install-recommends -y libgomp1 \
+    && apt-get install --no-install-recommends -y \
+        libgomp1 tesseract-ocr tesseract-ocr-eng tesseract-ocr-chi-sim \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home --uid 10001 ragsite
 

@@ -50,6 +50,15 @@ class Ended:
     passages: int
     lost: int
     is_whole: bool
+    inside: tuple[Mapping[str, str], ...] = ()
+    """Of an archive: outcome, code, sentence and remedy of each file in it."""
+
+    @property
+    def became(self) -> str:
+        """The state, and for an archive what became of the files in it."""
+        counts = Counter(each["code"] or each["outcome"] for each in self.inside)
+        files = ", ".join(f"{count} {what}" for what, count in counts.items())
+        return f"{self.state}: {files}" if files else self.state
 
     def faults(self) -> Iterator[str]:
         """What should not be, in words."""
@@ -57,6 +66,9 @@ class Ended:
             yield f"{self.file} is {self.state} at the end"
         if self.state in _BAD and not (self.sentence and self.remedy):
             yield f"{self.file} ends with {self.code!r}, which has no words of its own"
+        for each in self.inside:
+            if each["outcome"] == "waiting" or (each["code"] and not each["remedy"]):
+                yield f"a file in {self.file} is {each['outcome']} with {each['code']!r}"
         if self.state in _BAD and self.passages:
             yield f"{self.file} failed and has passages"
         if not self.is_whole:
@@ -92,6 +104,7 @@ def run(stack: FaultStack, folder: Path, index: Mapping[str, tuple[str, str]]) -
     ended = []
     for name, values in found.items():
         category, note = index.get(Path(name).name, ("", ""))
+        values["inside"] = tuple(values.get("inside", ()))
         ended.append(Ended(name, category, note, **{"lost": 0, "is_whole": True, **values}))
     return sorted(ended, key=lambda each: (each.category, each.file))
 
@@ -109,8 +122,14 @@ def faults(ended: Sequence[Ended], *, leftovers: int, is_alive: bool) -> list[st
 def markdown(ended: Sequence[Ended], wrong: Sequence[str], given: argparse.Namespace) -> str:
     counts = Counter("ready" if each.state in _GOOD else each.state for each in ended)
     words = {each.code: (each.sentence, each.remedy) for each in ended if each.code}
+    words |= {
+        file["code"]: (file["sentence"], file["remedy"])
+        for each in ended
+        for file in each.inside
+        if file["code"]
+    }
     rows = [
-        f"| {_cell(each.file)} | {each.category} | {_cell(each.note)} | {each.state} "
+        f"| {_cell(each.file)} | {each.category} | {_cell(each.note)} | {each.became} "
         f"| {each.code} | {each.passages} | {each.seconds:.1f} |"
         for each in ended
     ]

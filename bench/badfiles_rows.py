@@ -67,6 +67,10 @@ def _result(became: dict[str, Any]) -> dict[str, Any]:
             "seconds": (ended - began).total_seconds() if began and ended else 0.0,
             "passages": 0,
             "lost": delivery.lost_attempts,
+            "inside": [
+                {"outcome": file.outcome, **_words(file.code, of_delivery=True)}
+                for file in delivery.files.order_by("position")
+            ],
             **_words(delivery.error_code, of_delivery=True),
         }
     version = DocumentVersion.objects.get(pk=became["version"])

@@ -17,6 +17,7 @@ from pgvector.django import HalfVectorField, SparseVectorField
 from documents.deliveries import DeliveredFile as DeliveredFile
 from documents.deliveries import Delivery as Delivery
 from documents.index_builds import IndexBuild as IndexBuild
+from documents.page_images import PageImage as PageImage
 from documents.querysets import ChunkQuerySet, DocumentQuerySet, KnowledgeBaseQuerySet
 
 TERM_DIMENSIONS = 1_000_000_000

@@ -1,8 +1,22 @@
-"""The files of documents that were erased for good."""
+"""The files of documents, those made from them, and erasing both."""
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 from documents.models import DocumentVersion
+
+
+def pages_folder(version: DocumentVersion) -> Path:
+    """Where the pictures of a version's pages lie: beside its original, and erased with it."""
+    original = Path(version.original.path)
+    return original.with_name(f"{original.name}.pages")
+
+
+def page_file(version: DocumentVersion, page: int) -> Path:
+    """The picture of page ``page``, from 1."""
+    return pages_folder(version) / f"{page}.webp"
 
 
 def erase_originals() -> int:
@@ -14,6 +28,7 @@ def erase_originals() -> int:
     kept = DocumentVersion.objects.exclude(document__purged_at=None).exclude(original="")
     versions = list(kept.only("original"))
     for version in versions:
+        shutil.rmtree(pages_folder(version), ignore_errors=True)
         version.original.delete(save=False)
         DocumentVersion.objects.filter(pk=version.pk).update(original="")
     return len(versions)

@@ -108,6 +108,10 @@ PROBLEMS: dict[str, Problem] = {
     "missing_original": Problem(
         _("The stored original cannot be found any more."), _("Upload the file again.")
     ),
+    "no_page": Problem(
+        _("This page cannot be drawn: the file is damaged there."),
+        _("Open the original instead."),
+    ),
     "disk_full": Problem(
         _("There is no room left to store the file."), _("Tell an administrator.")
     ),

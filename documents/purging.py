@@ -21,6 +21,7 @@ from documents.models import (
     ChunkCuration,
     Document,
     DocumentVersion,
+    PageImage,
     ParsedText,
     ProcessingStage,
 )
@@ -63,6 +64,8 @@ def _erase_text(document: Document) -> None:
     Chunk.objects.filter(document=document).delete()
     ChunkCuration.objects.filter(document=document).delete()
     ParsedText.objects.filter(version__document=document).delete()
+    # Their files lie beside the originals and go with them.
+    PageImage.objects.filter(version__document=document).delete()
 
 
 def _erase_words(document: Document) -> None:

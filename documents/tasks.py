@@ -13,6 +13,7 @@ from documents import (
     indexing,
     lexicon,
     originals,
+    page_rendering,
     queueing,
     rebuilding,
     spaces,
@@ -91,6 +92,11 @@ def build_vector_indexes() -> None:
         spaces.ensure_vector_index(space)
 
 
+@shared_task(acks_late=True, soft_time_limit=120, time_limit=150)
+def render_page(image_id: int) -> None:
+    page_rendering.render(image_id)
+
+
 @shared_task
 def requeue_expired() -> None:
     claims.give_up_lost()
@@ -101,6 +107,7 @@ def requeue_expired() -> None:
     for build_id in builds.unheard():
         build_index.delay(build_id)
     originals.erase_originals()
+    page_rendering.erase_old()
 
 
 def _ring_again() -> None:

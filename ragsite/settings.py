@@ -156,6 +156,8 @@ CELERY_TASK_ROUTES = {
     "qa.tasks.*": {"queue": "answers"},
     # A queue of its own: short work does not stand behind documents, and its length is known.
     "documents.tasks.process_next": {"queue": "documents"},
+    # Somebody waits for the picture of a page: not behind documents, but among questions.
+    "documents.tasks.render_page": {"queue": "answers"},
     "documents.tasks.*": {"queue": "ingest"},
     "documents.delivery_tasks.*": {"queue": "ingest"},
 }

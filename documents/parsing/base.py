@@ -27,6 +27,7 @@ ERROR_CODES = frozenset(
         "memory",
         "no_text",
         "needs_recognition",
+        "no_page",
         "recognition",
         "crashed",
         "killed",

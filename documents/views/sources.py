@@ -14,6 +14,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from documents import access
+from documents.printed_pages import has_pictures, printed_page
+from documents.printed_pages import picture as page_picture
 from documents.sources import source_page
 
 if TYPE_CHECKING:
@@ -38,7 +40,14 @@ def source(request: AuthenticatedRequest, pk: int) -> HttpResponse:
         end=_number(request, "end"),
     )
     base = page.document.knowledge_base
-    context = {"page": page, "document": page.document, "base": base}
+    context = {
+        "page": page,
+        "document": page.document,
+        "base": base,
+        "start": _number(request, "start") or 0,
+        "end": _number(request, "end") or 0,
+        "has_picture": page.page is not None and has_pictures(page.version),
+    }
     return render(request, "documents/source.html", context)
 
 
@@ -70,6 +79,31 @@ def original(request: AuthenticatedRequest, pk: int) -> HttpResponse:
     )
     disposition = content_disposition_header(as_attachment=True, filename=version.filename)
     response["Content-Disposition"] = disposition or "attachment"
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+@login_required
+@require_safe
+def printed(request: AuthenticatedRequest, pk: int, number: int) -> HttpResponse:
+    """A page as it is printed, the lines of a cited span marked; asks for itself until drawn."""
+    page = printed_page(
+        request.user,
+        pk,
+        number,
+        start=_number(request, "start") or 0,
+        end=_number(request, "end") or 0,
+    )
+    template = "documents/_printed_page.html" if request.htmx else "documents/printed_page.html"
+    return render(request, template, {"printed": page, "document": page.document})
+
+
+@login_required
+@never_cache
+@require_safe
+def picture(request: AuthenticatedRequest, pk: int, number: int) -> HttpResponse:
+    """The picture of a page. It was made by the limited program, from somebody's file."""
+    response = HttpResponse(page_picture(request.user, pk, number), content_type="image/webp")
     response["X-Content-Type-Options"] = "nosniff"
     return response
 

@@ -74,6 +74,8 @@ class World:
         by_name: dict[str, list[object]] = {
             "documents:member": [self.base.slug, self.membership.pk],
             "documents:edit_decide": [self.base.slug, self.curation.pk],
+            "documents:printed_page": [self.chunk.version_id, 1],
+            "documents:page_picture": [self.chunk.version_id, 1],
             "qa:review_citation": [self.answered.citation.pk],
             "qa:measure": [self.measurement.profile_id],
             "qa:measure_cancel": [self.measurement.pk],
@@ -198,6 +200,7 @@ CURATORS = sorted(
     and name not in {"documents:bases", "documents:base", "documents:document"}
     and name not in {"documents:source", "documents:original", "documents:document_row"}
     and name not in {"documents:passage", "documents:base_create", "documents:document_state"}
+    and name not in {"documents:printed_page", "documents:page_picture"}
 )
 
 

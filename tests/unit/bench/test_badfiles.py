@@ -20,11 +20,19 @@ FAILED = replace(
     remedy="Upload another.",
     passages=0,
 )
+NESTED = {"outcome": "refused", "code": "nested", "sentence": "An archive.", "remedy": "Unpack it."}
+ARCHIVE = replace(
+    READY,
+    file="c.zip",
+    state="done",
+    passages=0,
+    inside=({"outcome": "stored", "code": "", "sentence": "", "remedy": ""}, NESTED, NESTED),
+)
 GIVEN = argparse.Namespace(files=Path("bad.tar"), index=Path("i.jsonl"), markdown=None)
 
 
 def test_ends_that_are_as_they_should_be_are_no_faults() -> None:
-    assert faults([READY, FAILED], leftovers=0, is_alive=True) == []
+    assert faults([READY, FAILED, ARCHIVE], leftovers=0, is_alive=True) == []
 
 
 @pytest.mark.parametrize(
@@ -35,6 +43,11 @@ def test_ends_that_are_as_they_should_be_are_no_faults() -> None:
         (replace(FAILED, passages=1), "b.pdf failed and has passages"),
         (replace(READY, is_whole=False), "a.pdf has another number of passages than its version"),
         (replace(READY, seconds=LIMIT_S + 1), "a.pdf was read for"),
+        (
+            replace(ARCHIVE, inside=({**NESTED, "outcome": "waiting"},)),
+            "a file in c.zip is waiting",
+        ),
+        (replace(ARCHIVE, inside=({**NESTED, "remedy": ""},)), "a file in c.zip is refused"),
         (replace(FAILED, lost=1), "b.pdf took a worker with it"),
     ],
 )
@@ -57,6 +70,13 @@ def test_the_report_counts_names_and_explains() -> None:
     assert "| empty | The file is empty. | Upload another. |" in written
     assert "| a.pdf | loop | a\\|b | ready |  | 3 | 1.5 |" in written
     assert "no program was left over" in written
+
+
+def test_the_report_says_what_became_of_the_files_in_an_archive() -> None:
+    written = markdown([ARCHIVE], [], GIVEN)
+
+    assert "| done: 1 stored, 2 nested |" in written
+    assert "| nested | An archive. | Unpack it. |" in written
 
 
 def test_the_report_names_what_is_wrong() -> None:
