@@ -33,7 +33,7 @@ def parse(path: Path, context: ParserContext) -> ParsedDocument:
     text = clean(decode(path.read_bytes()))
     metadata, body = split_front_matter(text)
     builder = DocumentBuilder(context.max_characters)
-    _add_tokens(builder, MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(body))
+    add_markdown(builder, body)
     stated = next((metadata[key] for key in _PUBLISHED_KEYS if key in metadata), "")
     return builder.build(
         title=metadata.get("title", ""),
@@ -42,6 +42,11 @@ def parse(path: Path, context: ParserContext) -> ParsedDocument:
         published=parse_date(stated),
         metadata=metadata,
     )
+
+
+def add_markdown(builder: DocumentBuilder, text: str) -> None:
+    """Add the blocks of ``text``, which has no front matter."""
+    _add_tokens(builder, MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text))
 
 
 def split_front_matter(text: str) -> tuple[dict[str, str], str]:

@@ -98,7 +98,13 @@ FORMATS = (
     Format("text/x-rst", (".rst", ".rest"), "documents.parsing.rst", is_text),
     Format("text/html", (".html", ".htm", ".xhtml"), "documents.parsing.html", is_text),
     Format("text/markdown", (".md", ".markdown"), "documents.parsing.markdown", is_text),
-    Format("text/plain", (".txt", ".text"), "documents.parsing.text", _looks_like_plain_text),
+    Format("text/x-org", (".org",), "documents.parsing.org", is_text),
+    Format("application/json", (".json", ".jsonl"), "documents.parsing.json_values", is_text),
+    Format("application/x-ipynb+json", (".ipynb",), "documents.parsing.notebook", is_text),
+    Format("text/xml", (".xml",), "documents.parsing.xml_text", is_text),
+    Format(
+        "text/plain", (".txt", ".text", ".log"), "documents.parsing.text", _looks_like_plain_text
+    ),
 )
 """To add a format: copy one of the modules, and add a line here."""
 

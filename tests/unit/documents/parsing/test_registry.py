@@ -43,6 +43,11 @@ NOISE = hashlib.shake_128(b"noise").digest(4096)
         ("a.eml", b"Received: by x\r\nSubject: y\r\n\r\nz", "message/rfc822"),
         ("a.csv", "姓名,年龄".encode("gbk"), "text/csv"),
         ("a.tsv", b"a\tb", "text/tab-separated-values"),
+        ("a.json", b'{"a": 1}', "application/json"),
+        ("a.ipynb", b'{"nbformat": 4}', "application/x-ipynb+json"),
+        ("a.xml", b"<a/>", "text/xml"),
+        ("a.org", b"* Title", "text/x-org"),
+        ("a.log", b"words", "text/plain"),
         ("a.rst", b"Title\n=====", "text/x-rst"),
     ],
 )
