@@ -40,15 +40,22 @@ _RETRY = {
 def process_next() -> None:
     """Process the version whose turn it is, and hand the bell on while others wait."""
     claims.give_up_lost()
-    processed = indexing.index_next()
-    if processed and turns.claimable(1):
-        queueing.ring(process_next)
-    if (
-        processed
-        and processed.generation_id
-        and lexicon.statistics_are_stale(processed.generation_id)
-    ):
+    try:
+        processed = indexing.index_next()
+    except Exception:
+        # A defect that one document meets does not keep the others waiting.
+        _hand_on()
+        raise
+    if processed is None:
+        return
+    _hand_on()
+    if processed.generation_id and lexicon.statistics_are_stale(processed.generation_id):
         lexicon.rebuild_statistics(processed.generation_id)
+
+
+def _hand_on() -> None:
+    if turns.claimable(1):
+        queueing.ring(process_next)
 
 
 @shared_task(acks_late=True, soft_time_limit=300, time_limit=330, **_RETRY)

@@ -9,6 +9,7 @@ from django.utils import timezone
 from documents import claims
 from documents.claims import Claim, ClaimLost, Stage
 from documents.models import DocumentVersion, ProcessingStage
+from documents.workers import worker_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,6 +75,7 @@ def test_progress_is_on_the_version_and_on_its_stage(waiting: MakeVersion) -> No
     stage = ProcessingStage.objects.get()
     assert (version.state, version.progress_done, version.progress_total) == ("embedding", 4, 10)
     assert (stage.state, stage.progress_done, stage.progress_total) == ("running", 4, 10)
+    assert stage.worker == version.worker == worker_name()
 
 
 def test_a_stage_can_be_entered_again(waiting: MakeVersion) -> None:

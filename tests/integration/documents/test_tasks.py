@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from documents import lexicon, queueing, tasks
+from documents import indexing, lexicon, queueing, tasks
 from documents.doorbell import ring_on_commit
 from documents.models import DocumentVersion, IndexGeneration
 
@@ -75,6 +75,25 @@ def test_one_bell_is_enough_for_all_that_wait(waiting: MakeVersion, run_tasks: R
     with run_tasks():
         tasks.process_next.delay()
     assert set(DocumentVersion.objects.values_list("state", flat=True)) == {State.READY}
+
+
+def test_a_defect_that_one_document_meets_does_not_keep_the_others_waiting(
+    waiting: MakeVersion, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args: object, **kwargs: object) -> object:
+        raise KeyError("x")
+
+    monkeypatch.setattr(indexing, "chunk", broken)
+    waiting("# Tea\n\nTea.", "a.md")
+    waiting("# Coffee\n\nCoffee.", "b.md")
+    with pytest.raises(KeyError):
+        tasks.process_next()
+    assert redis_client.llen(tasks.QUEUE) == 1
+    with pytest.raises(KeyError):
+        tasks.process_next()
+    assert redis_client.llen(tasks.QUEUE) == 1, "nothing waits any more"
+    tasks.process_next()
+    assert redis_client.llen(tasks.QUEUE) == 1, "an idle worker wakes nobody"
 
 
 def test_a_broker_that_is_away_leaves_what_was_done_and_what_waits(
