@@ -22,7 +22,7 @@ ENDINGS = ", ".join(ending.removeprefix(".") for ending in ACCEPTED)
 """As the upload page lists them."""
 # Words of ours that are the same in both languages, and what a page shows of data.
 SAME_IN_BOTH = re.compile(
-    r"Ragsite|English|PDF|DOCX|HTML|Markdown|Health|health|alice|bob|charlie|BM25|SHA|Redis"
+    r"Ragsite|English|JavaScript|PDF|DOCX|HTML|Markdown|Health|health|alice|bob|charlie|BM25|SHA|Redis"
 )
 
 

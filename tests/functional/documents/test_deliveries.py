@@ -17,6 +17,7 @@ from documents import archives
 from documents.deliveries import DeliveredFile, Delivery
 from documents.models import Document, KnowledgeBase, Membership
 from ragsite import health
+from tests.functional.test_languages import english_words
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -200,6 +201,21 @@ def test_the_way_to_the_web_can_be_switched_off(
     page = client.post(f"{BASE}fetch/", {"address": ADDRESS}, follow=True).content.decode()
     assert "Fetching of web pages is switched off here." in page
     assert not Delivery.objects.exists()
+
+
+def test_an_archive_s_page_in_chinese_holds_no_english_but_names_and_sizes(
+    client: Client, alice: User, knowledge_base: KnowledgeBase
+) -> None:
+    client.force_login(alice)
+    for code, state in (("archive_bomb", State.FAILED), ("lost", State.FAILED), ("", State.DONE)):
+        shown = delivery(knowledge_base, state=state, error_code=code, requested_by=alice)
+        DeliveredFile.objects.create(
+            delivery=shown, position=0, name="睡眠", outcome="refused", code="archive_nested"
+        )
+    for path in (BASE, f"/deliveries/{shown.pk}/"):
+        page = text(client, path, headers={"accept-language": "zh-hans"})
+        words = english_words(page.replace("Late files", ""))
+        assert words == []
 
 
 def test_names_in_an_archive_are_never_html(
