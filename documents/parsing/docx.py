@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 _HEADING_NAME = re.compile(r"heading ([1-9])$")
+_END_OF_BOX = object()
 _NOTES = (RELATIONSHIP_TYPE.FOOTNOTES, RELATIONSHIP_TYPE.ENDNOTES)
 
 
@@ -140,9 +141,12 @@ def _cells(row: Any) -> Iterator[Any]:
 def _text(root: Any) -> str:
     """The visible text under an element. A text box is read once, not again as its fallback."""
     parts: list[str] = []
-    stack = [root]
+    stack: list[Any] = [root]
     while stack:
         element = stack.pop()
+        if element is _END_OF_BOX:
+            parts.append("\n")
+            continue
         if not isinstance(element.tag, str) or element.tag in (_FALLBACK, f"{_W}del"):
             continue
         if element.tag == f"{_W}t":
@@ -156,6 +160,8 @@ def _text(root: Any) -> str:
         else:
             if element.tag == f"{_W}p" and parts:
                 parts.append("\n")
+            if element.tag == f"{_W}txbxContent":
+                stack.append(_END_OF_BOX)
             stack.extend(reversed(element))
     return "".join(parts)
 

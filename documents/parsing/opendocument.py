@@ -1,4 +1,4 @@
-"""OpenDocument texts and presentations (ODT, ODP): headings, lists, tables, slides, notes."""
+"""OpenDocument texts, presentations and sheets (ODT, ODP, ODS): values as they are shown."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from documents.parsing.base import ParseError
 from documents.parsing.builder import DocumentBuilder, one_line
 from documents.parsing.packages import opened, optional_xml, read_xml
-from documents.parsing.tables import add_table
+from documents.parsing.tables import add_table, names_something, regions
 
 if TYPE_CHECKING:
     import zipfile
@@ -106,11 +106,21 @@ def _add(builder: DocumentBuilder, root: Any, notes: list[Any], *, page: int | N
         elif tag == f"{_TABLE}table":
             has_header = element.find(f"{_TABLE}table-header-rows") is not None
             rows = [list(_cells(row, notes)) for row in element.iter(f"{_TABLE}table-row")]
-            add_table(builder, rows, has_header=has_header or None, page=page)
+            if element.getparent().tag == f"{_OFFICE}spreadsheet":
+                _add_sheet(builder, element.get(f"{_TABLE}name") or "", rows)
+            else:
+                add_table(builder, rows, has_header=has_header or None, page=page)
         else:
             in_list = in_list or tag == f"{_TEXT}list-item"
             is_title = is_title or element.get(f"{_SHOWN}class") == "title"
             stack.extend((child, in_list, is_title) for child in reversed(element))
+
+
+def _add_sheet(builder: DocumentBuilder, name: str, rows: list[list[str]]) -> None:
+    if names_something(name):
+        builder.heading(name, 1)
+    for region in regions(rows):
+        add_table(builder, region)
 
 
 def _cells(row: Any, notes: list[Any]) -> Iterator[str]:
@@ -118,7 +128,7 @@ def _cells(row: Any, notes: list[Any]) -> Iterator[str]:
         if cell.tag in (f"{_TABLE}table-cell", f"{_TABLE}covered-table-cell"):
             times = _count(cell.get(f"{_TABLE}number-columns-repeated"), _MOST_COLUMNS)
             text = " ".join(_inline(part, notes) for part in cell.iter(f"{_TEXT}p", f"{_TEXT}h"))
-            yield from [text] * (times if text else 1)
+            yield from [text] * times
 
 
 def _boxes(paragraph: Any) -> Iterator[Any]:

@@ -85,7 +85,7 @@ FORMATS = (
     _office(f"{_OOXML}.spreadsheetml.sheet", ".xlsx", "spreadsheet"),
     _office("vnd.oasis.opendocument.text", ".odt", "opendocument", _looks_like_archive),
     _office("vnd.oasis.opendocument.presentation", ".odp", "opendocument", _looks_like_archive),
-    _office("vnd.oasis.opendocument.spreadsheet", ".ods", "spreadsheet", _looks_like_archive),
+    _office("vnd.oasis.opendocument.spreadsheet", ".ods", "opendocument", _looks_like_archive),
     _office("epub+zip", ".epub", "epub", _looks_like_archive),
     _office("msword", ".doc", "doc", _looks_like_compound),
     _office("vnd.ms-powerpoint", ".ppt", "ppt", _looks_like_compound),

@@ -1,4 +1,4 @@
-"""Workbooks (XLSX, XLSB, XLS, ODS): each sheet a section, each row readable by itself."""
+"""Workbooks (XLSX, XLS): each sheet a section, each row readable by itself."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ import python_calamine as calamine
 from documents.parsing.base import ParseError
 from documents.parsing.builder import DocumentBuilder
 from documents.parsing.compound import compound_properties, open_compound, stream_of
-from documents.parsing.opendocument import document_properties, refuse_encrypted
 from documents.parsing.packages import check_office, core_properties, opened, refuse_entities
 from documents.parsing.sniffing import COMPOUND_FILE
-from documents.parsing.tables import add_table, regions
+from documents.parsing.tables import add_table, names_something, regions
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -27,9 +26,6 @@ if TYPE_CHECKING:
 
     Cell = int | float | str | bool | time | date | datetime | timedelta
 
-_DEFAULT_NAME = re.compile(
-    r"(?:sheet|tabelle|feuille?|hoja|foglio|planilha|лист|工作表|シート)\s?\d+", re.IGNORECASE
-)
 _CELL = re.compile(rb'<c\s[^>]{0,200}?\br="([A-Z]{1,3})(\d{1,7})"')
 _MAX_CELLS = 12_000_000
 """Between a sheet's first and last value: the library lays all of them out in memory."""
@@ -46,7 +42,7 @@ def parse(path: Path, context: ParserContext) -> ParsedDocument:
         worksheet = calamine.SheetTypeEnum.WorkSheet
         sheets = [sheet for sheet in workbook.sheets_metadata if sheet.typ == worksheet]
         for sheet in sheets:
-            if not _DEFAULT_NAME.fullmatch(sheet.name):
+            if names_something(sheet.name):
                 builder.heading(sheet.name, 1)
             _add_sheet(builder, workbook, sheet.name)
     except calamine.PasswordError as error:
@@ -71,12 +67,8 @@ def _checked(path: Path, context: ParserContext) -> dict[str, str]:
                 raise ParseError("encrypted", "a password")
             return compound_properties(compound)
     with opened(path, context) as archive:
-        if "mimetype" in archive.namelist():
-            refuse_encrypted(archive)
-            properties = document_properties(archive)
-        else:
-            check_office(archive, b"sheet")
-            properties = core_properties(archive)
+        check_office(archive, b"sheet")
+        properties = core_properties(archive)
         refuse_entities(archive)
         for name in archive.namelist():
             if name.startswith("xl/worksheets/") and name.endswith(".xml"):

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _NUMBER = re.compile(r"[-+(]?[$€£¥]?\d[\d.,:/ -]*\s?(?:%|\))?|true|false|n/?a|-+", re.IGNORECASE)
 _HEADER_LENGTH = 80
+_DEFAULT_NAME = re.compile(
+    r"(?:sheet|tabelle|feuille?|hoja|foglio|planilha|лист|工作表|シート)\s?\d+|", re.IGNORECASE
+)
 _LABEL_END = re.compile(r"[\s:：]+$")
 _BRACKETS = re.compile(r"[(（\[【].*?[)）\]】]")
 _MARKS = re.compile(r"[\W_]+")
@@ -112,6 +115,11 @@ def regions(rows: Sequence[Row]) -> Iterator[list[Row]]:
             region = []
     if region:
         yield region
+
+
+def names_something(sheet: str) -> bool:
+    """Whether a sheet was given a name; "Sheet1" is none."""
+    return _DEFAULT_NAME.fullmatch(sheet.strip()) is None
 
 
 def question_columns(labels: Sequence[str]) -> tuple[int, int] | None:

@@ -115,6 +115,15 @@ def test_insertions_controls_and_text_boxes_are_read_and_deletions_are_not(tmp_p
     assert parse(written(tmp_path, fill)).text == "kept controlled\nnext\n\nblock"
 
 
+def test_a_text_box_ends_before_the_text_behind_it(tmp_path: Path) -> None:
+    def fill(document: Any) -> None:
+        box = "<w:r><w:txbxContent><w:p><w:r><w:t>boxed</w:t></w:r></w:p></w:txbxContent></w:r>"
+        xml = f"<w:p {nsdecls('w')}>{box}<w:r><w:t>behind</w:t></w:r></w:p>"
+        document.element.body.insert(0, parse_xml(xml))
+
+    assert parse(written(tmp_path, fill)).text == "boxed\nbehind"
+
+
 def test_merged_and_nested_cells_are_read_once(tmp_path: Path) -> None:
     def fill(document: Any) -> None:
         table = document.add_table(rows=1, cols=3)

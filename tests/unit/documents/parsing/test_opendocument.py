@@ -90,6 +90,30 @@ def test_each_slide_is_a_page(tmp_path: Path) -> None:
     assert [block.page for block in parsed.blocks] == [1, 2]
 
 
+def test_each_sheet_is_a_section_and_values_are_as_shown(tmp_path: Path) -> None:
+    def row(*cells: str) -> str:
+        inside = "".join(
+            f"<table:table-cell><text:p>{cell}</text:p></table:table-cell>"
+            if cell
+            else '<table:table-cell table:number-columns-repeated="2"/>'
+            for cell in cells
+        )
+        return f"<table:table-row>{inside}</table:table-row>"
+
+    first = row("Food", "Grams", "Colour", "Share") + row("Apple", "", "10%")
+    body = (
+        f'<office:spreadsheet><table:table table:name="Sheet1">{first}</table:table>'
+        f'<table:table table:name="Prices">{row("Apple")}</table:table></office:spreadsheet>'
+    )
+
+    assert kinds_and_texts(parse(written(tmp_path / "a.ods", body))) == [
+        ("table_row", "Food | Grams | Colour | Share"),
+        ("table_row", "Food: Apple | Share: 10%"),
+        ("heading", "Prices"),
+        ("table_row", "Apple"),
+    ]
+
+
 @pytest.mark.parametrize("count", ["99999999999", "-5", "x", "²"])
 def test_counts_that_lie_do_no_harm(tmp_path: Path, count: str) -> None:
     body = (

@@ -21,15 +21,6 @@ PAIRS = (
     f'<row r="1">{cell("A1", "问题")}{cell("B1", "答案")}</row>'
     f'<row r="2">{cell("A2", "睡多久？")}{cell("B2", "八个小时")}</row>'
 )
-ODS = (
-    '<office:document-content xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0" '
-    'xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0" '
-    'xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0"><office:body>'
-    '<office:spreadsheet><table:table table:name="Food">'
-    "<table:table-row><table:table-cell office:value-type='string'><text:p>Apple</text:p>"
-    "</table:table-cell></table:table-row></table:table></office:spreadsheet></office:body>"
-    "</office:document-content>"
-)
 
 
 def code_of(path: Path) -> str:
@@ -103,19 +94,6 @@ def test_a_damaged_workbook_is_truncated(tmp_path: Path) -> None:
     path = workbook(tmp_path / "a.xlsx", {"S": FOOD}, {"xl/workbook.xml": "<workbook"})
 
     assert code_of(path) == "truncated"
-
-
-def test_an_opendocument_sheet_is_read(tmp_path: Path) -> None:
-    mimetype = "application/vnd.oasis.opendocument.spreadsheet"
-    manifest = (
-        '<manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"/>'
-    )
-    parts: dict[str, str | bytes] = {
-        "mimetype": mimetype, "content.xml": ODS, "META-INF/manifest.xml": manifest
-    }  # fmt: skip
-    parsed = parse(zipped(tmp_path / "a.ods", parts))
-
-    assert kinds_and_texts(parsed) == [("heading", "Food"), ("table_row", "Apple")]
 
 
 def test_a_workbook_of_1997_is_read(tmp_path: Path) -> None:
