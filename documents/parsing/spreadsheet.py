@@ -14,6 +14,7 @@ from documents.parsing.base import ParseError
 from documents.parsing.builder import DocumentBuilder
 from documents.parsing.compound import compound_properties, open_compound, stream_of
 from documents.parsing.packages import check_office, core_properties, opened, refuse_entities
+from documents.parsing.percents import column_number, percent_cells
 from documents.parsing.sniffing import COMPOUND_FILE
 from documents.parsing.tables import add_table, names_something, regions
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from documents.parsing.base import ParserContext
+    from documents.parsing.percents import Place
     from documents.types import ParsedDocument
 
     Cell = int | float | str | bool | time | date | datetime | timedelta
@@ -35,7 +37,7 @@ _WHOLE = 1e15
 
 def parse(path: Path, context: ParserContext) -> ParsedDocument:
     """Read every sheet that is not empty, hidden ones too; values as a reader would write them."""
-    properties = _checked(path, context)
+    properties, percents = _checked(path, context)
     builder = DocumentBuilder(context.max_characters)
     try:
         workbook = calamine.CalamineWorkbook.from_filelike(BytesIO(path.read_bytes()))
@@ -44,7 +46,7 @@ def parse(path: Path, context: ParserContext) -> ParsedDocument:
         for sheet in sheets:
             if names_something(sheet.name):
                 builder.heading(sheet.name, 1)
-            _add_sheet(builder, workbook, sheet.name)
+            _add_sheet(builder, workbook.get_sheet_by_name(sheet.name), percents.get(sheet.name))
     except calamine.PasswordError as error:
         raise ParseError("encrypted", str(error)) from error
     except (calamine.CalamineError, OSError, ValueError, OverflowError) as error:
@@ -57,15 +59,15 @@ def parse(path: Path, context: ParserContext) -> ParsedDocument:
     )
 
 
-def _checked(path: Path, context: ParserContext) -> dict[str, str]:
-    """The file's own properties, after it has been held against the limits."""
+def _checked(path: Path, context: ParserContext) -> tuple[dict[str, str], dict[str, set[Place]]]:
+    """The file's own properties, and its percentages, after it was held against the limits."""
     with path.open("rb") as file:
         is_compound = file.read(8) == COMPOUND_FILE
     if is_compound:
         with open_compound(path, context) as compound:
             if _has_password(stream_of(compound, "Workbook") or stream_of(compound, "Book")):
                 raise ParseError("encrypted", "a password")
-            return compound_properties(compound)
+            return compound_properties(compound), {}
     with opened(path, context) as archive:
         check_office(archive, b"sheet")
         properties = core_properties(archive)
@@ -73,7 +75,7 @@ def _checked(path: Path, context: ParserContext) -> dict[str, str]:
         for name in archive.namelist():
             if name.startswith("xl/worksheets/") and name.endswith(".xml"):
                 _check_extent(archive.read(name))
-    return properties
+        return properties, percent_cells(archive)
 
 
 def _has_password(workbook: bytes) -> bool:
@@ -90,31 +92,35 @@ def _has_password(workbook: bytes) -> bool:
 def _check_extent(sheet: bytes) -> None:
     columns = rows = 0
     for match in _CELL.finditer(sheet):
-        columns = max(columns, _column_number(match.group(1)))
+        columns = max(columns, column_number(match.group(1)))
         rows = max(rows, int(match.group(2)))
     if columns * rows > _MAX_CELLS:
         raise ParseError("too_large", f"{rows} rows of {columns} columns")
 
 
-def _column_number(letters: bytes) -> int:
-    number = 0
-    for letter in letters:
-        number = number * 26 + letter - 64
-    return number
-
-
-def _add_sheet(builder: DocumentBuilder, workbook: calamine.CalamineWorkbook, name: str) -> None:
-    sheet = workbook.get_sheet_by_name(name)
+def _add_sheet(
+    builder: DocumentBuilder, sheet: calamine.CalamineSheet, percents: set[Place] | None
+) -> None:
     if sheet.start is None:
         return
-    for region in regions([[written(cell) for cell in row] for row in sheet.iter_rows()]):
+    left = sheet.start[1]  # Rows come from the first of the sheet, columns from the first used.
+    rows = [
+        [
+            written(cell, as_percent=percents is not None and (number, left + index) in percents)
+            for index, cell in enumerate(row)
+        ]
+        for number, row in enumerate(sheet.iter_rows())
+    ]
+    for region in regions(rows):
         add_table(builder, region)
 
 
-def written(value: Cell) -> str:
-    """A cell's value as text: 5 and not 5.0, a day without its midnight."""
+def written(value: Cell, *, as_percent: bool = False) -> str:
+    """A cell's value as text: 5 and not 5.0, 15% where it is shown so, a day without midnight."""
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
+    if as_percent and isinstance(value, int | float):
+        return f"{round(value * 100, 4):.15g}%"
     if isinstance(value, float):
         is_whole = value.is_integer() and abs(value) < _WHOLE
         return str(int(value)) if is_whole else f"{value:.15g}"

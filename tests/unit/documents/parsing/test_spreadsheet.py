@@ -76,6 +76,31 @@ def test_values_are_written_as_a_reader_would(value: Any, text: str) -> None:
     assert written(value) == text
 
 
+def test_a_share_that_is_shown_as_a_percentage_is_read_as_one(tmp_path: Path) -> None:
+    def styled(place: str, value: float, style: int) -> str:
+        return f'<c r="{place}" s="{style}"><v>{value}</v></c>'
+
+    cells = (
+        f'<row r="3">{cell("C3", "Food")}{cell("D3", "Share")}</row>'
+        f'<row r="4">{cell("C4", "Apple")}{styled("D4", 0.15, 1)}</row>'
+        f'<row r="5">{cell("C5", "Pear")}{styled("D5", 0.1234, 2)}</row>'
+        f'<row r="6">{cell("C6", "Plum")}{styled("D6", 0.5, 3)}</row>'
+    )
+    styles = (
+        '<styleSheet><numFmts><numFmt numFmtId="164" formatCode="0.00%"/>'
+        '<numFmt numFmtId="165" formatCode="0.0&quot;%&quot;"/></numFmts><cellXfs>'
+        '<xf numFmtId="0"/><xf numFmtId="9"/><xf numFmtId="164"/><xf numFmtId="165"/>'
+        "</cellXfs></styleSheet>"
+    )
+    path = workbook(tmp_path / "a.xlsx", {"Sheet1": cells}, {"xl/styles.xml": styles})
+
+    assert [text for _, text in kinds_and_texts(parse(path))][1:] == [
+        "Food: Apple | Share: 15%",
+        "Food: Pear | Share: 12.34%",
+        "Food: Plum | Share: 0.5",
+    ]
+
+
 def test_a_cell_at_the_far_corner_does_not_take_all_memory(tmp_path: Path) -> None:
     far = f'<row r="1">{cell("A1", "a")}</row><row r="1048576">{cell("XFD1048576", "b")}</row>'
 
