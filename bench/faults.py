@@ -185,6 +185,7 @@ def markdown(done: Run, values: Mapping[str, object]) -> str:
     plan, found = done.plan, done.found
     counts = {fault: sum(each.fault == fault for each in done.struck) for fault in _FAULTS}
     wrong = done.faults
+    chosen = f" --embedder {done.embedder}" if done.embedder else ""
     lines = [
         "# Faults",
         "",
@@ -193,10 +194,10 @@ def markdown(done: Run, values: Mapping[str, object]) -> str:
         "```",
         f"python -m bench.faults --documents {plan.documents} --kills {plan.kills}"
         f" --redis-restarts {plan.redis_restarts} --postgres-restarts {plan.postgres_restarts}"
-        f" --concurrency {plan.concurrency} --seed {plan.seed} --markdown docs/faults.md",
+        f" --concurrency {plan.concurrency} --seed {plan.seed}{chosen} --markdown docs/faults.md",
         "```",
         "",
-        f"Commit {values['commit']}; embedder: {done.embedder}; {plan.concurrency} processes for"
+        f"Commit {values['commit']}; embedder: {done.embedder or 'the default'}; {plan.concurrency} processes for"
         f" documents. {plan.documents} documents of {SECTIONS} passages or more were taken in"
         f" {done.seconds:.0f} s, faults included.",
         "",
@@ -252,9 +253,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tempfile.TemporaryDirectory(prefix="ragsite-faults-") as folder,
         FaultStack(Path(folder), plan.concurrency, given.embedder) as stack,
     ):
-        done = run(
-            plan, stack, limit_s=given.limit_min * 60, embedder=given.embedder or "the default"
-        )
+        done = run(plan, stack, limit_s=given.limit_min * 60, embedder=given.embedder)
     values = as_values(done)
     if given.json:
         given.json.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")

@@ -96,6 +96,7 @@ def test_a_run_in_which_all_is_well_has_no_faults() -> None:
     assert finished().faults == []
     written = markdown(finished(), {"commit": "abc"})
     assert "Everything is as it should be" in written
+    assert "--seed 1 --embedder fake --markdown" in written
     assert "| kill the worker | 10 |" in written
     assert "| ready, once each | 300 |" in written
 
