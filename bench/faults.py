@@ -197,8 +197,8 @@ def markdown(done: Run, values: Mapping[str, object]) -> str:
         f" --concurrency {plan.concurrency} --seed {plan.seed}{chosen} --markdown docs/faults.md",
         "```",
         "",
-        f"Commit {values['commit']}; embedder: {done.embedder or 'the default'}; {plan.concurrency} processes for"
-        f" documents. {plan.documents} documents of {SECTIONS} passages or more were taken in"
+        f"Commit {values['commit']}; embedder: {done.embedder or 'the default'};"
+        f" {plan.concurrency} processes for documents. {plan.documents} documents of {SECTIONS} passages or more were taken in"
         f" {done.seconds:.0f} s, faults included.",
         "",
         "| fault | times |",
