@@ -109,6 +109,13 @@ def generation_before(base: KnowledgeBase) -> IndexGeneration | None:
     return retired.exclude(retired_at=None).order_by("-retired_at", "-number").first()
 
 
+def embedders_in_use() -> list[str]:
+    """Names of the embedders that questions need beside the default."""
+    active = IndexGeneration.objects.filter(state=IndexGeneration.State.ACTIVE)
+    chosen = active.exclude(embedder="").order_by("embedder")
+    return list(chosen.values_list("embedder", flat=True).distinct())
+
+
 def superfluous_generations(kept_for: timedelta) -> list[int]:
     """Retired generations that are not the last of their base, or were retired longer ago."""
     retired = IndexGeneration.objects.filter(state=IndexGeneration.State.RETIRED)

@@ -194,14 +194,18 @@ def may_hold_key(source: str) -> bool:
     return is_key_source(source, Path(settings.RAGSITE_KEY_FOLDER))
 
 
-def warm_up(rerankers: Iterable[RerankerSpec] | None = None) -> list[str]:
+def warm_up(
+    rerankers: Iterable[RerankerSpec] | None = None, embedders: Iterable[str] = ()
+) -> list[str]:
     """Load every configured model now. Returns a sentence for each that could not be loaded.
 
-    Without ``rerankers``, the one that the settings name is loaded. A model that fails leaves the
-    others usable: the application degrades and says so.
+    Without ``rerankers``, the one that the settings name is loaded; ``embedders`` are loaded beside
+    the configured one. A model that fails leaves the others usable: the application degrades and
+    says so.
     """
     problems: list[str] = []
     getters: list[Callable[[], object]] = [get_embedder, get_chat_model]
+    getters += [partial(get_embedder, name) for name in embedders]
     getters += [
         partial(get_reranker, spec) for spec in ([None] if rerankers is None else rerankers)
     ]

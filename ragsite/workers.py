@@ -16,6 +16,7 @@ from celery.exceptions import SecurityWarning
 from celery.signals import worker_init, worker_ready, worker_shutting_down
 from django.db import close_old_connections
 
+from documents.generations import embedders_in_use
 from documents.parsing.sandbox import missing_guards
 from inference import conf
 from qa.rerankers import specs_in_use
@@ -111,8 +112,9 @@ def _load_models(queue: str) -> None:
     logger.info("worker.warm_up.started", extra={"queue": queue})
     began = time.monotonic()
     # What cannot be loaded is logged there; answers go on without it, and say so. A reranker that
-    # is only configured takes no memory, and one in use does not load in somebody's question.
-    conf.warm_up(specs_in_use())
+    # or an embedder that is only configured takes no memory, and one in use does not load in
+    # somebody's question.
+    conf.warm_up(specs_in_use(), embedders_in_use())
     close_old_connections()
     seconds = round(time.monotonic() - began, 1)
     logger.info("worker.warm_up.completed", extra={"queue": queue, "seconds": seconds})

@@ -138,6 +138,7 @@ def test_another_model_is_used_for_passages_and_for_questions(
     recalled = PostgresRetriever(bob, [knowledge_base], FakeEmbedder()).recall("dark bedroom", 5)
     assert recalled.reasons == ()
     assert recalled.passages[0].dense_rank == 1
+    assert generations.embedders_in_use() == ["small"]
 
 
 def test_without_a_model_the_words_alone_are_indexed(

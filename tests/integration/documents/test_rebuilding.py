@@ -254,6 +254,16 @@ def test_reindex_does_what_is_needed(
         call_command("reindex", "--kb", "nowhere")
 
 
+def test_reindex_leaves_a_build_alone_that_is_under_way(
+    knowledge_base: KnowledgeBase, passages: dict[str, Document]
+) -> None:
+    build = rebuilding.begin_rebuild(knowledge_base)
+    with pytest.raises(CommandError, match="being built already"):
+        call_command("reindex", "--kb", knowledge_base.slug)
+    build.refresh_from_db()
+    assert build.state == build.State.WAITING
+
+
 def test_verify_index_names_what_is_missing(
     knowledge_base: KnowledgeBase, passages: dict[str, Document]
 ) -> None:

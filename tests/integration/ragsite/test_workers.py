@@ -44,7 +44,7 @@ def test_the_answers_worker_loads_its_models_before_it_is_ready(
     redis_client: Redis, db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[bool] = []
-    monkeypatch.setattr(conf, "warm_up", lambda _: seen.append(_says("answers", "loading")))
+    monkeypatch.setattr(conf, "warm_up", lambda *_: seen.append(_says("answers", "loading")))
     workers.prepare_worker(sender=_worker("answers@here"))
     assert seen == [True]
     workers.announce_ready(sender=None)
@@ -59,7 +59,7 @@ def test_the_answers_worker_loads_the_rerankers_that_questions_ask_for(
     knowledge_base.reranker = "chosen"
     knowledge_base.save()
     loaded: list[str] = []
-    monkeypatch.setattr(conf, "warm_up", lambda specs: loaded.extend(s.model for s in specs))
+    monkeypatch.setattr(conf, "warm_up", lambda specs, _: loaded.extend(s.model for s in specs))
     workers.prepare_worker(sender=_worker("answers@here"))
     assert loaded == ["org/chosen"]
 
@@ -67,7 +67,7 @@ def test_the_answers_worker_loads_the_rerankers_that_questions_ask_for(
 def test_the_ingest_worker_leaves_loading_to_its_children(
     redis_client: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(conf, "warm_up", lambda _: pytest.fail("loaded in the parent"))
+    monkeypatch.setattr(conf, "warm_up", lambda *_: pytest.fail("loaded in the parent"))
     workers.prepare_worker(sender=_worker("ingest@here"))
     workers.announce_ready(sender=None)
     assert _says("ingest", "ready")

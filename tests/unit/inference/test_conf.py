@@ -210,6 +210,13 @@ def test_warming_up_loads_the_rerankers_it_is_given(
     assert reranker.is_loaded
 
 
+def test_warming_up_loads_the_embedders_that_knowledge_bases_chose(
+    settings: SettingsWrapper, tmp_path: Path
+) -> None:
+    (problem,) = conf.warm_up([], ["fake", str(tmp_path / "missing")])
+    assert "missing" in problem
+
+
 def test_warming_up_fakes_finds_nothing_to_load(settings: SettingsWrapper) -> None:
     assert conf.warm_up() == []
 
