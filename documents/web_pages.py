@@ -37,7 +37,12 @@ Outcome = DeliveredFile.Outcome
 
 TIME_LIMIT_S = 60.0
 LARGEST_PAGE_MB = 50
-_SAME_TYPE = {"application/xhtml+xml": "text/html"}
+_SAME_TYPE = {
+    "application/xhtml+xml": "text/html",
+    "application/xml": "text/xml",
+    "application/csv": "text/csv",
+    "text/x-markdown": "text/markdown",
+}
 _UNKNOWN = frozenset({"", "application/octet-stream", "binary/octet-stream"})
 _NAME_LENGTH = 100
 
@@ -153,7 +158,8 @@ def text_of(page: FetchedPage) -> bytes:
     What the server says goes before what the text says of itself, and the mark is how a parser,
     which sees only the bytes, learns of it.
     """
-    if not page.charset or not page.media_type.startswith(("text/", "application/xhtml")):
+    is_text = page.media_type.startswith("text/") and not page.media_type.endswith("xml")
+    if not page.charset or not (is_text or page.media_type == "application/xhtml+xml"):
         return page.data
     try:
         known = codecs.lookup(page.charset)

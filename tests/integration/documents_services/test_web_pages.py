@@ -138,6 +138,7 @@ def test_one_page_is_one_document_however_its_address_is_written(
         ("text/html", "https://example.org/", "example.org.html"),
         ("text/html", "https://example.org/a/b.php?c=d", "b.php.html"),
         ("application/xhtml+xml", "https://example.org/a.xhtml", "a.xhtml"),
+        ("application/xml", "https://example.org/feed", "feed.xml"),
         ("application/pdf", "https://example.org/download", "download.pdf"),
         ("text/plain", "https://example.org/notes.md", "notes.md"),
         ("text/plain", "https://example.org/notes.cgi", "notes.cgi.txt"),
@@ -167,8 +168,9 @@ def test_the_encoding_that_the_server_names_is_believed_if_it_fits() -> None:
     for charset in ("ascii", "no-such-encoding", ""):
         wrong = FetchedPage(parse(ADDRESS), "text/html", charset, text.encode())
         assert web_pages.text_of(wrong) == text.encode()
-    pdf = FetchedPage(parse(ADDRESS), "application/pdf", "gbk", b"%PDF")
-    assert web_pages.text_of(pdf) == b"%PDF"
+    for media_type in ("application/pdf", "text/xml"):  # these say it themselves
+        other = FetchedPage(parse(ADDRESS), media_type, "gbk", text.encode("gbk"))
+        assert web_pages.text_of(other) == text.encode("gbk")
 
 
 @pytest.mark.parametrize("code", sorted(code for code in PROBLEMS if code.startswith("web_")))
