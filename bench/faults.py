@@ -198,7 +198,8 @@ def markdown(done: Run, values: Mapping[str, object]) -> str:
         "```",
         "",
         f"Commit {values['commit']}; embedder: {done.embedder or 'the default'};"
-        f" {plan.concurrency} processes for documents. {plan.documents} documents of {SECTIONS} passages or more were taken in"
+        f" {plan.concurrency} processes for documents. {plan.documents} documents of {SECTIONS}"
+        " passages or more were taken in"
         f" {done.seconds:.0f} s, faults included.",
         "",
         "| fault | times |",
