@@ -113,7 +113,7 @@ def words_of(wait: Wait) -> str:
         return _("Waiting: tried again at %(time)s.") % {"time": at}
     return {
         "paused": _("Waiting: processing is paused in this knowledge base."),
-        "alone": _("Waiting until nothing else is processed: its worker has ended twice."),
+        "alone": _("Waiting until nothing else is processed: its worker ended more than once."),
         "other_alone": _("Waiting for a document that has to be processed alone."),
     }.get(wait.reason, _("Waiting: next in turn."))
 
