@@ -50,8 +50,11 @@ class BuildClaim:
             raise BuildLost
 
     def give_back(self) -> None:
-        """Let the next one go on where this one stops. Raises ``BuildLost``."""
-        self.write(state=State.WAITING)
+        """Let the next one go on where this one stops. Raises ``BuildLost``.
+
+        It has come on: workers lost and models away before do not count any more.
+        """
+        self.write(state=State.WAITING, lost_attempts=0, postponements=0)
 
     def finish(self) -> None:
         """Its generation is searched. Raises ``BuildLost``. Call it in the swap's transaction."""
@@ -97,7 +100,12 @@ def claim(build_id: int, *, even_paused: bool = False) -> BuildClaim | None:
     if not even_paused:
         waiting = waiting.filter(knowledge_base__is_paused=False)
     if not waiting.update(
-        state=State.RUNNING, attempt=F("attempt") + 1, worker=worker_name(), heartbeat_at=now
+        state=State.RUNNING,
+        attempt=F("attempt") + 1,
+        worker=worker_name(),
+        heartbeat_at=now,
+        error_code="",
+        error_detail="",
     ):
         return None
     IndexBuild.objects.filter(pk=build_id, started_at=None).update(started_at=now)
