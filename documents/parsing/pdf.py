@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pypdfium2
@@ -146,6 +147,9 @@ def open_pdf(path: Path) -> Any:
     _check_end(path)
     try:
         document = pypdfium2.PdfDocument(path)
+        with suppress(pypdfium2.PdfiumError):
+            # For the fields of a form; it has to come before anything else.
+            document.init_forms()
         if len(document) == 0:
             raise ParseError("truncated", "no pages")
     except pypdfium2.PdfiumError as error:

@@ -15,6 +15,7 @@ import pypdfium2.raw as pdfium
 
 from documents.parsing.builder import one_line
 from documents.parsing.layout import CELL_GAP, Piece, lay_out, turned, union
+from documents.parsing.pdf_fields import Sheet, filled_fields, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,8 +27,6 @@ _LINE_END = re.compile("[\r\n]+|\ufffe")
 _WORD = re.compile(r"\S+")
 _MAX_RECTS = 1_000
 _MAX_PICTURES = 200
-_MOST_SLANT = 5
-"""Degrees that scanned pages may be off."""
 _BOLD = 600
 _BOLD_NAME = re.compile(rb"bold|black|heavy", re.IGNORECASE)
 _FONT_NAME_BYTES = 128
@@ -46,8 +45,12 @@ def lines_of_page(document: Any, number: int) -> list[PrintedLine]:
         page.close()
         return []
     try:
-        sheet = _Sheet(page.get_bbox(), int(page.get_rotation()))
-        return lay_out(list(_pieces(textpage.raw, textpage.count_chars(), sheet)), number + 1)
+        sheet = Sheet(page.get_bbox(), int(page.get_rotation()))
+        pieces = list(_pieces(textpage.raw, textpage.count_chars(), sheet))
+        if document.formenv:
+            for value in filled_fields(document, page, sheet):
+                pieces.insert(place_of(value, pieces), value)
+        return lay_out(pieces, number + 1)
     finally:
         textpage.close()
         page.close()
@@ -71,35 +74,7 @@ def picture_share(document: Any, number: int) -> float:
     return max(((box[2] - box[0]) * (box[3] - box[1]) / area for box in bounds), default=0.0)
 
 
-@dataclass(frozen=True, slots=True)
-class _Sheet:
-    """How a page is shown: which part of its space, and turned by how much."""
-
-    shown: Box
-    rotation: int
-    """Degrees clockwise: 0, 90, 180 or 270."""
-
-    def box(self, box: Box) -> Box:
-        """A box of the page's space, from the lower left corner of the page as it is shown."""
-        left, bottom, right, top = self.shown
-        if self.rotation == 90:
-            box = (box[1] - bottom, right - box[2], box[3] - bottom, right - box[0])
-        elif self.rotation == 180:
-            box = (right - box[2], top - box[3], right - box[0], top - box[1])
-        elif self.rotation == 270:
-            box = (top - box[3], box[0] - left, top - box[1], box[2] - left)
-        else:
-            box = (box[0] - left, box[1] - bottom, box[2] - left, box[3] - bottom)
-        return (round(box[0], 1), round(box[1], 1), round(box[2], 1), round(box[3], 1))
-
-    def turn(self, x: float, y: float) -> int:
-        """The direction of writing, from that in the page's space; -1 where it is slanted."""
-        degrees = math.degrees(math.atan2(y, x)) - self.rotation
-        nearest = round(degrees / 90) * 90
-        return nearest % 360 if abs(degrees - nearest) <= _MOST_SLANT else -1
-
-
-def _pieces(textpage: Any, count: int, sheet: _Sheet) -> Iterator[Piece]:
+def _pieces(textpage: Any, count: int, sheet: Sheet) -> Iterator[Piece]:
     buffer = (ctypes.c_ushort * (count + 1))()
     written = pdfium.FPDFText_GetText(textpage, 0, count, buffer) if count else 0
     units = bytes(buffer)[: max(0, written - 1) * 2]
@@ -165,7 +140,7 @@ def _without_gaps(
     words: Sequence[tuple[int, int]],
     index_of: Callable[[int], int],
     style: _Style,
-    sheet: _Sheet,
+    sheet: Sheet,
 ) -> Iterator[tuple[int, int]]:
     """The spans of a line between gaps as wide as those between cells or columns."""
     start, end = words[0]
@@ -191,7 +166,7 @@ class _Style:
     turn: int
 
 
-def _style(textpage: Any, places: Sequence[int], sheet: _Sheet) -> _Style:
+def _style(textpage: Any, places: Sequence[int], sheet: Sheet) -> _Style:
     sizes = []
     matrix = pdfium.FS_MATRIX()
     turn = 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pypdfium2
@@ -56,9 +55,6 @@ def run(path: Path, options: dict[str, Any], context: ParserContext) -> bytes:
 
 
 def _page(document: Any, number: int) -> Any:
-    # Without them the fields of a form are empty.
-    with suppress(pypdfium2.PdfiumError):
-        document.init_forms()
     if not 1 <= number <= len(document):
         raise ParseError("no_page", f"page {number} of {len(document)}")
     try:

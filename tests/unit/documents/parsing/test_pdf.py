@@ -262,6 +262,29 @@ def test_a_stamp_up_the_margin_is_no_heading(tmp_path: Path) -> None:
     ]
 
 
+def test_what_is_filled_into_a_form_is_read_after_its_label(tmp_path: Path) -> None:
+    def draw(canvas: Canvas) -> None:
+        write_lines(canvas, ["Name:"], top=500)
+        write_lines(canvas, ["City:"], top=470)
+        write_lines(canvas, ["Signed below by hand, in ink and in person"], top=440)
+        form = canvas.acroForm
+        form.textfield(name="city", x=90, y=465, width=120, height=16, value="Malmö")
+        form.textfield(name="name", x=90, y=495, width=120, height=16, value="Ada Lovelace")
+        form.textfield(name="empty", x=90, y=400, width=120, height=16, value="")
+        form.textfield(
+            name="pin", x=90, y=370, width=120, height=16, value="1234", fieldFlags="password"
+        )
+
+    text = parse(written(tmp_path, pdf(draw))).text
+
+    signed = "Signed below by hand, in ink and in person"
+    assert [line for line in text.split("\n") if line] == [
+        "Name: | Ada Lovelace",
+        "City: | Malmö",
+        signed,
+    ]
+
+
 def test_title_and_author_come_from_the_files_properties(tmp_path: Path) -> None:
     def draw(canvas: Canvas) -> None:
         canvas.setTitle("The title")

@@ -70,6 +70,19 @@ def test_a_turned_page_is_drawn_as_it_is_shown(tmp_path: Path) -> None:
     assert shade(picture, 200, picture.size[1] - 20) > 225
 
 
+def test_what_is_filled_into_a_form_is_drawn(tmp_path: Path) -> None:
+    def form(canvas: Canvas) -> None:
+        canvas.acroForm.textfield(
+            name="name", x=50, y=500, width=300, height=40, value="MMMMMMMM", borderWidth=0
+        )
+
+    path = written(tmp_path, pdf(form))
+    _, picture = shown(rendering.run(path, {"page": 1, "width": 400}, ParserContext()))
+
+    inside = picture.convert("L").crop((55, 65, 345, 95))
+    assert min(inside.tobytes()) < 100
+
+
 @pytest.mark.parametrize("number", [0, 3, -1])
 def test_a_page_that_is_not_there_has_its_code(tmp_path: Path, number: int) -> None:
     path = written(tmp_path, pdf(draw))
