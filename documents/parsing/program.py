@@ -182,6 +182,8 @@ def _report_crash(kind: type[BaseException], error: BaseException, trace: object
     places = " < ".join(f"{Path(f.filename).name}:{f.lineno}" for f in reversed(frames))
     sys.stderr.write(f"{kind.__name__} at {places}\n")
 
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return EXIT_DISK_FULL  # without a word: standard error may be on the same disk
 
 if __name__ == "__main__":
     sys.excepthook = _report_crash
