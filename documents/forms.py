@@ -312,7 +312,11 @@ class IndexForm(forms.Form):
         label=_("Tokens in a passage, at most"),
         min_value=LEAST_TOKENS,
         max_value=MOST_TOKENS,
-        help_text=_("About three quarters as many English words, or as many Chinese characters."),
+        help_text=_(
+            "About three quarters as many English words, or as many Chinese characters. The model"
+            " that comes with Ragsite reads 250, title and headings included: what follows is found"
+            " by its words only."
+        ),
     )
     overlap_tokens = forms.IntegerField(
         label=_("Tokens repeated from the passage before"),

@@ -191,10 +191,11 @@ def test_a_build_goes_on_where_it_stopped(
     slices = 0
     ticks = iter(range(1000))
     monkeypatch.setattr(rebuilding, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
+    IndexBuild.objects.update(lost_attempts=2, error_code="model_timeout")
     while rebuilding.continue_build(build.pk, slice_s=1):
         slices += 1
         build.refresh_from_db()
-        assert build.state == State.WAITING
+        assert (build.state, build.lost_attempts, build.error_code) == (State.WAITING, 0, "")
         assert active(knowledge_base) == old
         assert len(found(alice, knowledge_base, "sleep")) == 3
     build.refresh_from_db()
