@@ -4,8 +4,11 @@ import struct
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from documents.parsing.base import ParseError
+from documents.parsing.doc_layout import Layout
 from tests.unit.documents.parsing.builders import kinds_and_texts, parse
 from tests.unit.documents.parsing.compounds import compound
 
@@ -28,6 +31,33 @@ def word(
     struct.pack_into("<II", header, 0x01A2, 0, len(clx))
     body = text.encode("utf-16-le" if wide else "cp1252")
     return {"WordDocument": bytes(header) + body, "1Table": clx}
+
+
+def laid_out(*paragraphs: tuple[str, bytes]) -> dict[str, bytes]:
+    """A file whose paragraphs, each with the mark at its end, have these styles and changes."""
+    streams = word("".join(text for text, _ in paragraphs))
+    page = bytearray(512)
+    count, place = len(paragraphs), 0x800
+    entries, bounds = 4 * (count + 1), [place]
+    for index, (text, changes) in enumerate(paragraphs):
+        place += 2 * len(text)
+        bounds.append(place)
+        offset = 200 + 24 * index
+        page[entries + 13 * index] = offset // 2
+        page[offset] = (len(changes) + 1) // 2
+        page[offset + 1 : offset + 1 + len(changes)] = changes
+    struct.pack_into(f"<{count + 1}I", page, 0, *bounds)
+    page[511] = count
+    main = bytearray(streams["WordDocument"])
+    main[0x400:0x600] = page
+    bins = struct.pack("<III", 0x800, place, 2)
+    struct.pack_into("<II", main, 0x0102, len(streams["1Table"]), len(bins))
+    return {"WordDocument": bytes(main), "1Table": streams["1Table"] + bins}
+
+
+PLAIN = struct.pack("<HB", 0, 0)
+CELL = struct.pack("<HHB", 0, 0x2416, 1)
+ROW_END = struct.pack("<HHBHBHH", 0, 0x2416, 1, 0x2417, 1, 0xD608, 1)
 
 
 def read(tmp_path: Path, streams: dict[str, bytes]) -> list[tuple[str, str]]:
@@ -63,6 +93,49 @@ def test_rows_of_a_table_are_readable_by_themselves(tmp_path: Path) -> None:
         ("table_row", "Food: Apple | Note: red and round"),
         ("paragraph", "After"),
     ]
+
+
+def test_styles_and_outlines_tell_headings(tmp_path: Path) -> None:
+    streams = laid_out(
+        ("Sleep\r", struct.pack("<HB", 2, 0)),
+        ("Rest.\r", PLAIN),
+        ("Diet\r", struct.pack("<HHB", 30, 0x2640, 0)),
+        ("Not one\r", struct.pack("<HHB", 1, 0x2640, 9)),
+    )
+
+    assert read(tmp_path, streams) == [
+        ("heading", "Sleep"),
+        ("paragraph", "Rest."),
+        ("heading", "Diet"),
+        ("paragraph", "Not one"),
+    ]
+
+
+def test_the_layout_tells_empty_cells_from_ends_of_rows(tmp_path: Path) -> None:
+    streams = laid_out(
+        *[(text, CELL) for text in ("Food\x07", "Note\x07", "Grams\x07")],
+        ("\x07", ROW_END),
+        *[(text, CELL) for text in ("Apple\r", "pie\x07", "\x07", "12\x07")],
+        ("\x07", ROW_END),
+        ("After\r", PLAIN),
+    )
+
+    assert read(tmp_path, streams) == [
+        ("table_row", "Food | Note | Grams"),
+        ("table_row", "Food: Apple pie | Grams: 12"),
+        ("paragraph", "After"),
+    ]
+
+
+@given(st.binary(min_size=512, max_size=512), st.binary(max_size=40))
+def test_broken_pages_of_layout_do_no_harm(page: bytes, bins: bytes) -> None:
+    main = bytearray(0x600)
+    main[0x400:0x600] = page
+    struct.pack_into("<II", main, 0x0102, 0, len(bins))
+
+    for table in (bins, struct.pack("<III", 0, 9, 2)):
+        struct.pack_into("<II", main, 0x0102, 0, len(table))
+        assert 0 <= Layout(bytes(main), table).at(5).level <= 6
 
 
 def test_of_a_field_the_result_is_read(tmp_path: Path) -> None:
