@@ -12,7 +12,6 @@ import os
 import re
 import select
 import signal
-import signal
 import struct
 import subprocess
 import tempfile
