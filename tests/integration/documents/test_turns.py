@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -169,3 +170,35 @@ def test_a_version_that_another_worker_is_just_taking_is_passed_over(
         other.connection.close()
     assert claim is not None
     assert claim.version_id == second.pk
+
+
+@pytest.mark.django_db(transaction=True)
+def test_workers_at_once_take_each_version_once_and_leave_one_alone_to_itself(
+    queued: MakeWaiting,
+) -> None:
+    for slug, count in (("health", 12), ("law", 12), ("music", 2)):
+        queued(slug, count)
+    lonely = DocumentVersion.objects.get(filename="music 0")
+    lost_workers(lonely)
+    beside: list[int] = []
+
+    def work(_: int) -> list[int]:
+        taken = []
+        try:
+            while DocumentVersion.objects.filter(state=State.PENDING).exists():
+                claim = turns.claim_next()
+                if claim is None:
+                    continue
+                taken.append(claim.version_id)
+                if claim.version_id == lonely.pk:
+                    beside.extend(turns.in_work().count() - 1 for _ in range(10))
+                claims.finish(claim)
+        finally:
+            connection.close()
+        return taken
+
+    with ThreadPoolExecutor(4) as pool:
+        taken = [pk for each in pool.map(work, range(4)) for pk in each]
+    assert sorted(taken) == sorted(DocumentVersion.objects.values_list("pk", flat=True))
+    assert set(DocumentVersion.objects.values_list("state", "attempt")) == {(State.READY, 1)}
+    assert beside == [0] * 10
