@@ -170,9 +170,10 @@ def _write(output: int, message: bytes, status: int) -> int:
         with os.fdopen(output, "wb") as file:
             file.write(message)
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return EXIT_DISK_FULL  # without a word: standard error may be on the same disk
         sys.stderr.write(f"cannot write the result: {error}\n")
-        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        return EXIT_DISK_FULL if is_full else EXIT_OUTPUT_TOO_LARGE
+        return EXIT_OUTPUT_TOO_LARGE
     return status
 
 
@@ -182,8 +183,6 @@ def _report_crash(kind: type[BaseException], error: BaseException, trace: object
     places = " < ".join(f"{Path(f.filename).name}:{f.lineno}" for f in reversed(frames))
     sys.stderr.write(f"{kind.__name__} at {places}\n")
 
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return EXIT_DISK_FULL  # without a word: standard error may be on the same disk
 
 if __name__ == "__main__":
     sys.excepthook = _report_crash
