@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from documents.chunking import chunk
 from documents.parsing.base import ParseError
+from documents.types import ChunkRecipe
 from tests.unit.documents.parsing.builders import kinds_and_texts, parse
 
 
@@ -47,6 +49,16 @@ def test_a_chinese_table_as_excel_saves_it_is_read(tmp_path: Path) -> None:
         ("pair", "睡多久？\n八个小时。"),
         ("pair", "吃什么？\n多吃蔬菜水果。"),
     ]
+
+
+def test_each_pair_of_a_table_becomes_a_passage(tmp_path: Path) -> None:
+    path = tmp_path / "faq.csv"
+    rows = [f"How many {n}?,{n} of them." for n in range(5)]
+    path.write_text("\n".join(["Question,Answer", *rows]))
+
+    drafts = chunk(parse(path), ChunkRecipe())
+
+    assert [draft.text for draft in drafts] == [f"How many {n}?\n{n} of them." for n in range(5)]
 
 
 def test_tabs_part_the_values_of_a_tsv(tmp_path: Path) -> None:
