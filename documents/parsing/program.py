@@ -20,10 +20,12 @@ import os
 import signal
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from documents.parsing.base import ParseError, ParserContext
+from documents.parsing.forking import STAND, serve
 from documents.parsing.recognising import DistantRecogniser, Tesseract
 from documents.parsing.registry import parser_for
 from documents.parsing.sandbox import Limits, end_with_the_parent, guard, limit
@@ -134,6 +136,16 @@ def _message(options: argparse.Namespace, context: ParserContext) -> bytes:
     return encode_document(parser.parse(options.input, context))
 
 
+def prepare(arguments: list[str]) -> None:
+    """Import what ``main`` will need for these arguments; open nothing."""
+    options = _options(arguments)
+    with suppress(ParseError, ImportError):  # ``main`` will meet it again, and say so
+        if options.job:
+            importlib.import_module(JOBS[options.job])
+        else:
+            parser_for(options.media_type)
+
+
 def _options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="documents.parsing.program")
     parser.add_argument("input", type=Path)
@@ -186,4 +198,4 @@ def _report_crash(kind: type[BaseException], error: BaseException, trace: object
 
 if __name__ == "__main__":
     sys.excepthook = _report_crash
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(serve(main, prepare) if sys.argv[1:] == [STAND] else main(sys.argv[1:]))

@@ -26,6 +26,7 @@ from documents.parsing.program import (
     EXIT_REFUSED,
 )
 from documents.parsing.sandbox import GUARDS
+from documents.parsing.standby import Standby
 from documents.parsing.wire import WireError, decode_message
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ logger = logging.getLogger(__name__)
 PROGRAM = "documents.parsing.program"
 OUTPUT_LIMIT_MB = 256
 _REPOSITORY = Path(__file__).resolve().parents[2]
+_STANDBY = Standby(_REPOSITORY)
 _POLL_S = 0.02
 _POLL_GROWTH = 1.3
 _MAX_POLL_S = 0.25
@@ -128,25 +130,45 @@ def _run(
         raise ParseError("empty")
     with tempfile.TemporaryDirectory(prefix="ragsite-parse-") as directory:
         output, errors = Path(directory) / "out", Path(directory) / "stderr.txt"
-        command = [
-            sys.executable,
-            *("-E", "-s", "-B", "-X", "utf8"),
-            *("-m", PROGRAM),
+        errors.touch()
+        arguments = [
             *(os.fspath(path.resolve()), os.fspath(output)),
             *task,
             *("--memory-mb", str(memory_mb)),
             *("--output-mb", str(output_mb)),
         ]
-        ended = _wait_for(command, errors, wall_limit_s, cancelled)
+        ended = _wait_for(arguments, errors, wall_limit_s, cancelled)
         return _output(ended, memory_mb, output, _tail(errors))
 
 
 def _wait_for(
-    command: list[str], errors: Path, wall_limit_s: float, cancelled: Callable[[], bool]
+    arguments: list[str], errors: Path, wall_limit_s: float, cancelled: Callable[[], bool]
 ) -> _Ended:
+    program = [sys.executable, "-E", "-s", "-B", "-X", "utf8", "-m", PROGRAM]
     environment = dict(_ENVIRONMENT)
     if _TESSDATA in os.environ:
         environment[_TESSDATA] = os.environ[_TESSDATA]
+    deadline = time.monotonic() + wall_limit_s
+    done = _STANDBY.attend(program, environment, arguments, errors, deadline, cancelled)
+    if done is None:
+        reason, ended = _start([*program, *arguments], environment, errors, deadline, cancelled)
+    else:
+        reason, ended = done.reason, _ended(done.report, done.status)
+    if reason:
+        raise ParseError(reason)
+    if ended.status >= 0:
+        _warn_of_missing(tuple(name for name in GUARDS if name not in ended.guards))
+    return ended
+
+
+def _start(
+    command: list[str],
+    environment: Mapping[str, str],
+    errors: Path,
+    deadline: float,
+    cancelled: Callable[[], bool],
+) -> tuple[str, _Ended]:
+    """Start a program for this file alone, and wait: why it was ended, if it was, and how."""
     with errors.open("wb") as stderr:
         process = subprocess.Popen(  # noqa: S603 - our own program, no shell
             command,
@@ -159,14 +181,10 @@ def _wait_for(
         )
     reason = ""
     try:
-        reason = _wait(process.pid, time.monotonic() + wall_limit_s, cancelled)
+        reason = _wait(process.pid, deadline, cancelled)
     finally:
         ended = _end(process)
-    if reason:
-        raise ParseError(reason)
-    if ended.status >= 0:
-        _warn_of_missing(tuple(name for name in GUARDS if name not in ended.guards))
-    return ended
+    return reason, ended
 
 
 def _wait(pid: int, deadline: float, cancelled: Callable[[], bool]) -> str:
@@ -189,12 +207,16 @@ def _end(process: subprocess.Popen[bytes]) -> _Ended:
     """
     os.killpg(process.pid, signal.SIGKILL)
     report, _ = process.communicate()
+    return _ended(report, process.returncode)
+
+
+def _ended(report: str | bytes, returncode: int) -> _Ended:
     try:
         said = json.loads(report)
         return _Ended(int(said["status"]), float(said["peak_mb"]), tuple(said["guards"]))
     except (ValueError, KeyError, TypeError):
         # It ended before its child did, and cannot have been told of guards.
-        return _Ended(process.returncode or 1, 0.0, GUARDS)
+        return _Ended(returncode or 1, 0.0, GUARDS)
 
 
 @cache

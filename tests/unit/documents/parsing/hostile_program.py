@@ -15,6 +15,7 @@ from pathlib import Path
 
 from documents.parsing import program
 from documents.parsing.base import ParseError, ParserContext
+from documents.parsing.forking import STAND, serve
 from documents.types import Block, ParsedDocument
 
 UNGUARDED = "unguarded_"
@@ -173,9 +174,14 @@ def _try(function: str, *arguments: object) -> None:
     raise ParseError("no_text", f"{answer} {errno.errorcode.get(ctypes.get_errno())}")
 
 
+def run(arguments: list[str]) -> int:
+    if Path(arguments[0]).read_text().startswith(UNGUARDED):
+        program.guard = lambda readable: ()  # type: ignore[assignment,attr-defined,misc]
+    return program.main(arguments)
+
+
 if __name__ == "__main__":
     program.parser_for = lambda media_type: HostileParser()  # type: ignore[attr-defined]
-    if Path(sys.argv[1]).read_text().startswith(UNGUARDED):
-        program.guard = lambda readable: ()  # type: ignore[assignment,attr-defined,misc]
     sys.excepthook = program._report_crash
-    sys.exit(program.main(sys.argv[1:]))
+    stands = sys.argv[1:] == [STAND]
+    sys.exit(serve(run, program.prepare) if stands else run(sys.argv[1:]))

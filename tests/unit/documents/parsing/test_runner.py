@@ -28,10 +28,20 @@ from documents.types import Block, ParsedDocument
 Hostile = Callable[..., ParsedDocument]
 
 
-@pytest.fixture
-def hostile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Hostile:
-    """Run the program with a parser that behaves as told."""
+class Nobody:
+    """In place of a standing program: a program is started for each file."""
+
+    def attend(self, *_: object) -> None: ...
+
+
+@pytest.fixture(params=["standing", "started"])
+def hostile(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest
+) -> Hostile:
+    """Run the program with a parser that behaves as told, by a fork and by one of its own."""
     monkeypatch.setattr(runner, "PROGRAM", "tests.unit.documents.parsing.hostile_program")
+    if request.param == "started":
+        monkeypatch.setattr(runner, "_STANDBY", Nobody())
 
     def run(behaviour: str, **options: object) -> ParsedDocument:
         path = tmp_path / "input.txt"
@@ -237,6 +247,9 @@ def test_an_interrupted_wait_ends_the_program_too(
         return wait(pid, deadline, cancelled)
 
     def interrupt() -> bool:
+        standing = getattr(runner._STANDBY, "_standing", None)
+        if standing is not None:
+            started.extend(_descendants(standing.process.pid))
         raise KeyboardInterrupt
 
     monkeypatch.setattr(runner, "_wait", note)
@@ -244,6 +257,7 @@ def test_an_interrupted_wait_ends_the_program_too(
         hostile("sleep", cancelled=interrupt)
 
     # Only the program is asked for: the test's process may have other children, a database too.
+    assert started
     with pytest.raises(ProcessLookupError):
         os.kill(started[0], 0)
 

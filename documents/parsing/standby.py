@@ -1,0 +1,157 @@
+"""The worker's end of a standing program: see ``documents.parsing.forking``."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import threading
+import time
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, cast
+
+from documents.parsing.forking import STAND, STOP
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+_LOOK_S = 0.25
+_STOPPING_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    process: subprocess.Popen[bytes]
+    ask: IO[bytes]
+    hear: IO[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Attended:
+    """How a job ended: ``reason`` when it was ended from here, else status and report of it."""
+
+    reason: str
+    status: int
+    report: str
+
+
+class Standby:
+    """One standing program for this process, started when first needed and again when it ended."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._in_use = threading.Lock()
+        self._standing: _Standing | None = None
+        self._started: tuple[object, ...] = ()
+
+    def attend(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        arguments: Sequence[str],
+        errors: Path,
+        deadline: float,
+        cancelled: Callable[[], bool],
+    ) -> Attended | None:
+        """Have a fork of ``command`` do what a program with ``arguments`` would, and wait for it.
+
+        Its standard error is added to ``errors``. ``deadline`` is on the clock of
+        ``time.monotonic``. When this returns or raises, the fork and whatever it started are gone.
+        None when there is nobody to do it: another thread's job is being done, or the standing
+        program ended. Start a program then.
+        """
+        if not self._in_use.acquire(blocking=False):
+            return None
+        try:
+            standing = self._begin(command, environment)
+            job = {"arguments": list(arguments), "errors": os.fspath(errors)}
+            if not _tell(standing, json.dumps(job).encode()):
+                self._dismiss()
+                return None
+            try:
+                reason = _wait(standing, deadline, cancelled)
+            except BaseException:
+                self._stop(standing)
+                raise
+            answer = self._stop(standing) if reason else _answer(standing)
+            if not answer:
+                self._dismiss()
+                return Attended(reason, 0, "") if reason else None
+            said = json.loads(answer)
+            return Attended(reason, int(said["status"]), str(said["report"]))
+        finally:
+            self._in_use.release()
+
+    def _begin(self, command: Sequence[str], environment: Mapping[str, str]) -> _Standing:
+        """The standing program, started now unless it stands already."""
+        wanted = (os.getpid(), tuple(command), tuple(environment.items()))
+        if self._standing and wanted == self._started and self._standing.process.poll() is None:
+            return self._standing
+        self._dismiss()
+        process = subprocess.Popen(  # noqa: S603 - our own program, no shell
+            [*command, STAND],
+            cwd=self._folder,
+            env=dict(environment),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            start_new_session=True,
+        )
+        pipes = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
+        self._standing, self._started = _Standing(process, *pipes), wanted
+        return self._standing
+
+    def _stop(self, standing: _Standing) -> bytes:
+        """End the job. The answer to it, or nothing: then the standing program is ended."""
+        _tell(standing, STOP)
+        if _is_readable(standing, _STOPPING_S) and (answer := _answer(standing)):
+            return answer
+        self._dismiss()
+        return b""
+
+    def _dismiss(self) -> None:
+        standing, self._standing = self._standing, None
+        if standing is None:
+            return
+        standing.ask.close()
+        standing.hear.close()
+        if self._started[0] == os.getpid():
+            standing.process.kill()
+            standing.process.wait()
+        else:
+            # Inherited by a fork of this worker: its parent's to end.
+            standing.process.returncode = 0
+
+
+def _tell(standing: _Standing, line: bytes) -> bool:
+    try:
+        standing.ask.write(line + b"\n")
+    except OSError:
+        return False
+    return True
+
+
+def _wait(standing: _Standing, deadline: float, cancelled: Callable[[], bool]) -> str:
+    """Wait for the answer without taking it: "" or the reason to end the job."""
+    while not _is_readable(standing, min(_LOOK_S, max(0.0, deadline - time.monotonic()))):
+        if time.monotonic() > deadline:
+            return "timeout"
+        if cancelled():
+            return "cancelled"
+    return ""
+
+
+def _is_readable(standing: _Standing, patience_s: float) -> bool:
+    """Whether there is an answer, or there will never be one."""
+    waiting = select.poll()
+    waiting.register(standing.hear, select.POLLIN)
+    return bool(waiting.poll(patience_s * 1000))
+
+
+def _answer(standing: _Standing) -> bytes:
+    """A line; nothing when the program ended instead."""
+    line = standing.hear.readline()
+    return line if line.endswith(b"\n") else b""
