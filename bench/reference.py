@@ -8,6 +8,7 @@ another library's text is the reference.
 from __future__ import annotations
 
 import email
+import json
 import re
 import zipfile
 from collections import Counter
@@ -17,7 +18,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import pypdfium2
-from lxml import etree, html
+from lxml import etree, html  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -90,7 +91,8 @@ def _eml(path: Path, entry: Mapping[str, Any]) -> str:
     plain = [part for part in message.walk() if part.get_content_type() == "text/plain"]
     for part in plain:
         charset = part.get_content_charset() or "utf-8"
-        parts.append(part.get_payload(decode=True).decode(charset, errors="replace"))
+        payload = part.get_payload(decode=True)
+        parts.append(payload.decode(charset, "replace") if isinstance(payload, bytes) else "")
     return "\n".join(parts)
 
 
@@ -137,9 +139,28 @@ def _epub(path: Path, entry: Mapping[str, Any]) -> str:
     return "\n".join(_page(page) for page in pages if page.strip())
 
 
+def _xml(path: Path, entry: Mapping[str, Any]) -> str:
+    return " ".join(etree.parse(str(path)).getroot().itertext())
+
+
+def _json(path: Path, entry: Mapping[str, Any]) -> str:
+    """Keys and values, without the escapes."""
+    return json.dumps(json.loads(path.read_bytes()), ensure_ascii=False)
+
+
+def _notebook(path: Path, entry: Mapping[str, Any]) -> str:
+    cells = json.loads(path.read_bytes())["cells"]
+    printed = [output.get("text", "") for cell in cells for output in cell.get("outputs", [])]
+    return "\n".join("".join(lines) for lines in [*(cell["source"] for cell in cells), *printed])
+
+
 _READERS: dict[str, Callable[[Path, Mapping[str, Any]], str]] = {
     **dict.fromkeys((".txt", ".csv", ".tsv", ".md", ".rst"), _decoded),
     ".html": _html,
+    ".org": _decoded,
+    ".xml": _xml,
+    ".json": _json,
+    ".ipynb": _notebook,
     ".pdf": _pdf,
     ".eml": _eml,
     ".docx": _parts(r"word/(?:document|footnotes|endnotes)\.xml", "p", "t"),
