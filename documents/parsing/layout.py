@@ -3,18 +3,18 @@
 A PDF draws pieces of text at places, mostly in the order in which they are read. That order is
 kept unless the page shows that it is not meant: text that is drawn above what was drawn before it
 in the same column, or lines that run across the gutter between columns of text. Then the order
-follows from the places: T. Breuel, "High Performance Document Layout Analysis" (2003), section 4.
+follows from the places (``reading_order``).
 """
 
 from __future__ import annotations
 
-import math
 import re
-import statistics
 from collections import Counter
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
+
+from documents.parsing.reading_order import COLUMN_WIDTH, goes_back, sorted_by_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,15 +32,11 @@ _ROW_DROP = 4.0
 """Rows of one table are no further apart than this many font sizes."""
 _MOST_LINES_BETWEEN = 2
 """Lines that may stand between two rows of a table, as a label or the rest of a cell."""
+_NEAR = 2.0
+"""A cell that is set in the middle may miss a short one below it by so many font sizes."""
 _CORRIDOR = 0.4
 """Gaps of two rows that share this many font sizes of width lie above each other."""
-_COLUMN_WIDTH = 14.0
-"""Cells of this many font sizes on both sides are lines of text columns."""
 _COLUMN_ROWS = 4
-_NEIGHBOUR = 2.5
-_OVERLAP = 3.0
-_BIN = 12.0
-_DOUBTFUL = 0.05
 _MOST_SORTED = 1_200
 _CURRENCIES = frozenset("$€£¥₹₩")
 _MARK = re.compile(
@@ -126,16 +122,16 @@ def _upright(piece: Piece) -> _Placed:
 
 def _lines(placed: Sequence[_Placed], page: int) -> list[PrintedLine]:
     rows = [_cells(row) for row in _rows(placed)]
-    kinds = _kinds_of_rows(rows)
+    kinds, fullest = _kinds_of_rows(rows)
     lines: list[PrintedLine] = []
-    for row, kind in zip(rows, kinds, strict=True):
+    for index, (row, kind) in enumerate(zip(rows, kinds, strict=True)):
         if kind == "columns":
             lines.extend(_line(cell, page) for cell in row)
         elif kind == "row":
-            lines.append(_row(row, page))
+            lines.append(_row(row, fullest[index], page))
         else:
             lines.append(_line([one for cell in row for one in cell], page))
-    if len(lines) <= _MOST_SORTED and ("columns" in kinds or _goes_back(lines)):
+    if len(lines) <= _MOST_SORTED and ("columns" in kinds or goes_back(lines)):
         return sorted_by_place(lines)
     return lines
 
@@ -170,16 +166,23 @@ def _cells(row: Sequence[_Placed]) -> list[list[_Placed]]:
     return cells
 
 
-def _kinds_of_rows(rows: Sequence[list[list[_Placed]]]) -> list[str]:
-    """``row`` for rows of a table, ``columns`` for lines across columns of text, else ``line``."""
+def _kinds_of_rows(
+    rows: Sequence[list[list[_Placed]]],
+) -> tuple[list[str], dict[int, list[list[_Placed]]]]:
+    """``row`` for rows of a table, ``columns`` for lines across columns of text, else ``line``.
+
+    Beside it, by the index of a table's row, the fullest row of that table.
+    """
     kinds = ["line"] * len(rows)
+    fullest: dict[int, list[list[_Placed]]] = {}
     for run in _runs(rows):
         cells = [rows[index] for index in run]
-        wide = [sum(_width(cell) >= _COLUMN_WIDTH for cell in row) >= 2 for row in cells]
+        wide = [sum(_width(cell) >= COLUMN_WIDTH for cell in row) >= 2 for row in cells]
         is_text = len(run) >= _COLUMN_ROWS and sum(wide) > len(run) / 2
         for index in run:
             kinds[index] = "columns" if is_text else "row"
-    return kinds
+            fullest[index] = max(cells, key=len)
+    return kinds, fullest
 
 
 def _runs(rows: Sequence[list[list[_Placed]]]) -> Iterator[list[int]]:
@@ -227,13 +230,38 @@ def _width(cell: Sequence[_Placed]) -> float:
     return (cell[-1].frame[2] - cell[0].frame[0]) / max(cell[0].piece.size, 1.0)
 
 
-def _row(cells: Sequence[Sequence[_Placed]], page: int) -> PrintedLine:
+def _row(
+    cells: Sequence[Sequence[_Placed]], columns: Sequence[Sequence[_Placed]], page: int
+) -> PrintedLine:
     line = _line([one for cell in cells for one in cell], page)
-    texts = [_text(cell) for cell in cells]
+    texts = _in_columns(cells, columns)
     for index, text in reversed(list(enumerate(texts[:-1]))):
         if text in _CURRENCIES:
             texts[index : index + 2] = [f"{text} {texts[index + 1]}"]
     return replace(line, text=" | ".join(texts), is_row=True)
+
+
+def _in_columns(
+    cells: Sequence[Sequence[_Placed]], columns: Sequence[Sequence[_Placed]]
+) -> list[str]:
+    """The cells' texts, with an empty one for each column that a row leaves out before its last.
+
+    ``columns`` are those of the fullest row. Where cells do not fit into them one by one, as a
+    heading over two of them, no column counts as left out.
+    """
+    texts: list[str] = []
+    for cell in cells:
+        shared = [_shared(cell, column) for column in columns]
+        best = max(range(len(columns)), key=lambda index: shared[index])
+        if shared[best] <= -_NEAR * cell[0].piece.size or best < len(texts):
+            return [_text(cell) for cell in cells]
+        texts.extend([""] * (best - len(texts)))
+        texts.append(_text(cell))
+    return texts
+
+
+def _shared(cell: Sequence[_Placed], column: Sequence[_Placed]) -> float:
+    return min(cell[-1].frame[2], column[-1].frame[2]) - max(cell[0].frame[0], column[0].frame[0])
 
 
 def _line(placed: Sequence[_Placed], page: int) -> PrintedLine:
@@ -270,114 +298,3 @@ def union(boxes: Sequence[Box]) -> Box:
         max(box[2] for box in boxes),
         max(box[3] for box in boxes),
     )
-
-
-def _goes_back(lines: Sequence[PrintedLine]) -> bool:
-    """Whether text is drawn above what was drawn before it, at the same place across.
-
-    A page head that is drawn last is too little to doubt the order of all.
-    """
-    lowest: dict[int, float] = {}
-    back = total = 0
-    for line in lines:
-        left, bottom, right, top = line.frame
-        # The ends of a line may reach into the column beside it without being of it.
-        bins = range(int((left + 3) // _BIN), int((right - 3) // _BIN) + 1)
-        height = max(top - bottom, line.size, 1.0)
-        below = [number for number in bins if lowest.get(number, bottom) < bottom - height]
-        total += len(line.text)
-        if len(below) > len(bins) / 2:
-            back += len(line.text)
-        for number in bins:
-            lowest[number] = min(lowest.get(number, bottom), bottom)
-    return back > _DOUBTFUL * total
-
-
-def sorted_by_place(lines: Sequence[PrintedLine]) -> list[PrintedLine]:
-    """Lines in the order that their places suggest: down each column, columns from the left.
-
-    One line comes before another when it is above it at the same place across, or in a column to
-    the left of it that no line between the two joins.
-    """
-    order = sorted(
-        range(len(lines)), key=lambda index: (-_middle(lines[index]), lines[index].frame[0])
-    )
-    lines = [lines[index] for index in order]
-    beside = [_mask(_share_place(line, other) for other in lines) for line in lines]
-    reaches = [_reach(line, lines) for line in lines]
-    visited: set[int] = set()
-    found: list[PrintedLine] = []
-    for first in range(len(lines)):
-        pending = [(first, False)]
-        while pending:
-            index, is_ready = pending.pop()
-            if is_ready:
-                found.append(lines[index])
-                continue
-            if index in visited:
-                continue
-            visited.add(index)
-            pending.append((index, True))
-            earlier = [
-                other
-                for other in range(len(lines))
-                if other not in visited and _comes_before(lines, beside, reaches, other, index)
-            ]
-            pending.extend((other, False) for other in reversed(earlier))
-    return found
-
-
-def _comes_before(
-    lines: Sequence[PrintedLine],
-    beside: Sequence[int],
-    reaches: Sequence[float],
-    one: int,
-    other: int,
-) -> bool:
-    """Whether line ``one`` is read before ``other``; lines are sorted from the top down."""
-    if beside[one] >> other & 1:
-        return one < other
-    if reaches[one] > lines[other].frame[0] + _OVERLAP:
-        return False
-    low, high = min(one, other), max(one, other)
-    between = ((1 << high) - 1) >> (low + 1) << (low + 1)
-    return not beside[one] & beside[other] & between
-
-
-def _reach(line: PrintedLine, lines: Sequence[PrintedLine]) -> float:
-    """The right edge of the column that a line is of; infinite for a short line by itself.
-
-    Such a line stands in the middle or at the margin of a page, and parts no columns.
-    """
-    left, _, right, _ = line.frame
-    if right - left >= _COLUMN_WIDTH * line.size:
-        return right
-    return min(
-        (
-            max(right, other.frame[2])
-            for other in lines
-            if other.frame[2] - other.frame[0] >= _COLUMN_WIDTH * other.size
-            and abs(other.base - line.base) <= _NEIGHBOUR * max(line.size, other.size)
-            and _share_place(line, other)
-        ),
-        default=math.inf,
-    )
-
-
-def _share_place(one: PrintedLine, other: PrintedLine) -> bool:
-    """Whether two lines lie above each other, by more than their ends."""
-    shared = min(one.frame[2], other.frame[2]) - max(one.frame[0], other.frame[0])
-    narrower = min(one.frame[2] - one.frame[0], other.frame[2] - other.frame[0])
-    return shared > min(_OVERLAP, 0.3 * narrower)
-
-
-def _middle(line: PrintedLine) -> float:
-    return statistics.fmean((line.frame[1], line.frame[3]))
-
-
-def _mask(bits: Iterator[bool]) -> int:
-    mask = 0
-    for index, bit in enumerate(bits):
-        if bit:
-            mask |= 1 << index
-    return mask

@@ -94,7 +94,12 @@ def _pieces(textpage: Any, count: int, sheet: Sheet) -> Iterator[Piece]:
             for match in _WORD.finditer(page_text[line_start:line_end])
         ]
         style = _style(textpage, [index_of(place) for place in _samples(words)], sheet)
-        for start, end in _without_gaps(textpage, words, index_of, style, sheet):
+        parts = list(_without_gaps(textpage, words, index_of, style, sheet))
+        for start, end in parts:
+            if len(parts) > 1:
+                # A raised number may begin a line that goes on in the next cell.
+                own = [word for word in words if start <= word[0] < end]
+                style = _style(textpage, [index_of(place) for place in _samples(own)], sheet)
             text = units[2 * start : 2 * end].decode("utf-16-le", errors="replace")
             text = one_line(text.replace(_LINE_END_HYPHEN, "\xad"))
             if text.strip("\xad"):

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from documents.parsing.layout import Piece, PrintedLine, lay_out, sorted_by_place, turned
+from documents.parsing.layout import Piece, PrintedLine, lay_out, turned
+from documents.parsing.reading_order import sorted_by_place
 
 WIDE = 180.0
 
@@ -84,6 +85,32 @@ def test_a_sign_of_currency_belongs_to_its_amount() -> None:
     ]
 
     assert texts(drawn) == ["2020 | $ 11,139", "2021 | $ 11,139"]
+
+
+def test_a_column_that_a_row_leaves_out_is_an_empty_cell() -> None:
+    drawn = [
+        *(piece("Parts", 50, 500), piece("Hours", 150, 500), piece("Cost", 250, 500)),
+        *(piece("Paint", 50, 486), piece("2", 180, 486), piece("300", 255, 486)),
+        *(piece("Glass", 50, 472), piece("40", 255, 472)),
+        *(piece("Sum", 150, 458), piece("340", 255, 458)),
+    ]
+
+    assert texts(drawn) == [
+        "Parts | Hours | Cost",
+        "Paint | 2 | 300",
+        "Glass |  | 40",
+        " | Sum | 340",
+    ]
+
+
+def test_a_heading_over_two_columns_leaves_none_out() -> None:
+    drawn = [
+        *(piece("Year", 50, 500), piece("Before and after", 150, 500, width=150)),
+        *(piece("2020", 50, 486), piece("1", 155, 486), piece("2", 255, 486)),
+        *(piece("2021", 50, 472), piece("3", 155, 472), piece("4", 255, 472)),
+    ]
+
+    assert texts(drawn) == ["Year | Before and after", "2020 | 1 | 2", "2021 | 3 | 4"]
 
 
 def test_a_label_between_rows_does_not_end_a_table() -> None:
