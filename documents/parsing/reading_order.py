@@ -6,7 +6,7 @@ After T. Breuel, "High Performance Document Layout Analysis" (2003), section 4.
 from __future__ import annotations
 
 import math
-import statistics
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,6 +18,9 @@ COLUMN_WIDTH = 14.0
 """Cells of this many font sizes on both sides are lines of text columns."""
 _NEIGHBOUR = 2.5
 _OVERLAP = 3.0
+_LEADING = 1.6
+_SAME_TOP = 4.0
+"""Points by which the tops of lines of one height may differ."""
 _BIN = 12.0
 _DOUBTFUL = 0.05
 
@@ -47,12 +50,46 @@ def sorted_by_place(lines: Sequence[PrintedLine]) -> list[PrintedLine]:
     """Lines in the order that their places suggest: down each column, columns from the left.
 
     One line comes before another when it is above it at the same place across, or in a column to
-    the left of it that no line between the two joins.
+    the left of it that no line between the two joins. Short lines that are drawn below each other,
+    as those of a cell, stay together.
     """
-    order = sorted(
-        range(len(lines)), key=lambda index: (-_middle(lines[index]), lines[index].frame[0])
+    groups = _groups(lines)
+    whole = [
+        replace(group[0], text=str(index), frame=_around(group))
+        for index, group in enumerate(groups)
+    ]
+    return [line for one in _sorted(whole) for line in groups[int(one.text)]]
+
+
+def _groups(lines: Sequence[PrintedLine]) -> list[list[PrintedLine]]:
+    groups: list[list[PrintedLine]] = []
+    for line in lines:
+        if groups and _goes_on(groups[-1][-1], line):
+            groups[-1].append(line)
+        else:
+            groups.append([line])
+    return groups
+
+
+def _goes_on(before: PrintedLine, line: PrintedLine) -> bool:
+    if before.is_row or line.is_row or before.size != line.size or before.bold != line.bold:
+        return False
+    is_short = max(_width(before), _width(line)) < COLUMN_WIDTH * line.size
+    is_aligned = abs(before.frame[0] - line.frame[0]) <= line.size
+    return is_short and is_aligned and 0 < before.base - line.base <= _LEADING * line.size
+
+
+def _around(group: Sequence[PrintedLine]) -> tuple[float, float, float, float]:
+    return (
+        min(line.frame[0] for line in group),
+        min(line.frame[1] for line in group),
+        max(line.frame[2] for line in group),
+        max(line.frame[3] for line in group),
     )
-    lines = [lines[index] for index in order]
+
+
+def _sorted(lines: Sequence[PrintedLine]) -> list[PrintedLine]:
+    lines = sorted(lines, key=lambda line: (-round(line.frame[3] / _SAME_TOP), line.frame[0]))
     beside = [_mask(_share_place(line, other) for other in lines) for line in lines]
     reaches = [_reach(line, lines) for line in lines]
     visited: set[int] = set()
@@ -121,8 +158,8 @@ def _share_place(one: PrintedLine, other: PrintedLine) -> bool:
     return shared > min(_OVERLAP, 0.3 * narrower)
 
 
-def _middle(line: PrintedLine) -> float:
-    return statistics.fmean((line.frame[1], line.frame[3]))
+def _width(line: PrintedLine) -> float:
+    return line.frame[2] - line.frame[0]
 
 
 def _mask(bits: Iterator[bool]) -> int:

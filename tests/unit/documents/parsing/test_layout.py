@@ -55,6 +55,14 @@ def test_text_that_is_drawn_last_and_stands_first_is_read_first() -> None:
     assert texts([*body, *head]) == [one.text for one in (*head, *body)]
 
 
+def test_the_lines_of_a_narrow_cell_stay_together() -> None:
+    head = [piece("What is drawn last", 50, 560, width=30)]
+    first = [piece(f"cell a{n}", 50, 500 - 12 * n) for n in range(3)]
+    second = [piece(f"cell b{n}", 150, 500 - 12 * n) for n in range(4)]
+
+    assert texts([*first, *second, *head]) == [one.text for one in (*head, *first, *second)]
+
+
 def test_a_page_head_that_is_drawn_last_changes_nothing() -> None:
     body = [piece(f"a long line of the body {n} " * 3, 50, 400 - 12 * n) for n in range(20)]
     head = piece("3", 200, 560)
