@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from documents.parsing.builder import one_line
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -84,8 +82,8 @@ def add_table(
     ``value | value``. A table with a question and an answer column gives one ``pair`` for each row
     that has both: question, answer, and the other columns.
     """
-    kept = [row for row in rows if any(one_line(cell) for cell in row)]
-    table = [[one_line(cell) for cell in row] for row in kept]
+    kept = [row for row in rows if any(cell.strip() for cell in row)]
+    table = [[" ".join(cell.split()) for cell in row] for row in kept]  # the builder cleans them
     while len(table) > 1 and _is_caption(table[0], table):
         builder.add("paragraph", next(cell for cell in table.pop(0) if cell), page=page)
     if has_header is False or not _has_header(table):
