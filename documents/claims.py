@@ -9,10 +9,12 @@ processing; what is away for a time postpones it; a lost worker is not the docum
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -20,7 +22,7 @@ from documents.models import DocumentVersion, ProcessingStage
 from documents.workers import is_gone, worker_name
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
     from django.db.models import QuerySet
 
@@ -47,6 +49,9 @@ _STATE_OF_STAGE = {
     Stage.EMBED: State.EMBEDDING,
     Stage.INDEX: State.EMBEDDING,
 }
+
+
+_ENTERED = ["state", "worker", "progress_done", "progress_total", "started_at", "finished_at"]
 
 
 class ClaimLost(Exception):
@@ -105,34 +110,39 @@ def claim(version_id: int) -> Claim | None:
 
 def begin(claim: Claim, stage: ProcessingStage.Stage, *, total: int = 0) -> None:
     """Enter a stage; the one before is done. Raises ``ClaimLost``."""
-    _write(
-        claim,
-        state=_STATE_OF_STAGE[stage],
-        heartbeat_at=timezone.now(),
-        progress_done=0,
-        progress_total=total,
-    )
-    _close_stage(claim, ProcessingStage.State.DONE)
-    # Entered again when what was computed was overtaken and has to be computed anew.
-    ProcessingStage.objects.update_or_create(
+    now = timezone.now()
+    entered = ProcessingStage(
         version_id=claim.version_id,
         stage=stage,
         attempt=claim.attempt,
-        defaults={
-            "state": ProcessingStage.State.RUNNING,
-            "worker": worker_name(),
-            "progress_done": 0,
-            "progress_total": total,
-            "started_at": timezone.now(),
-            "finished_at": None,
-        },
+        state=ProcessingStage.State.RUNNING,
+        worker=worker_name(),
+        progress_total=total,
+        started_at=now,
     )
+    with _without_waiting_for_the_disk():
+        _write(
+            claim,
+            state=_STATE_OF_STAGE[stage],
+            heartbeat_at=now,
+            progress_done=0,
+            progress_total=total,
+        )
+        _close_stage(claim, ProcessingStage.State.DONE)
+        # Entered again when what was computed was overtaken and has to be computed anew.
+        ProcessingStage.objects.bulk_create(
+            [entered],
+            update_conflicts=True,
+            unique_fields=["version", "stage", "attempt"],
+            update_fields=_ENTERED,
+        )
 
 
 def progress(claim: Claim, done: int) -> None:
     """Say how far the present stage is, which is the heartbeat too. Raises ``ClaimLost``."""
-    _write(claim, heartbeat_at=timezone.now(), progress_done=done)
-    _running_stage(claim).update(progress_done=done)
+    with _without_waiting_for_the_disk():
+        _write(claim, heartbeat_at=timezone.now(), progress_done=done)
+        _running_stage(claim).update(progress_done=done)
 
 
 def finish(claim: Claim, **values: Any) -> None:
@@ -312,6 +322,21 @@ def _lose(lost: Claim, rows: QuerySet[DocumentVersion]) -> bool:
 def _write(claim: Claim, **values: Any) -> None:
     if not claim.rows().update(**values):
         raise ClaimLost
+
+
+@contextmanager
+def _without_waiting_for_the_disk() -> Iterator[None]:
+    """One transaction, for signs of life: should the server crash now, the last ones are lost.
+
+    Never for a claim: its attempt must not be given out twice. Inside another transaction it is
+    that one's to wait.
+    """
+    is_outermost = not connection.in_atomic_block
+    with transaction.atomic():
+        if is_outermost:
+            with connection.cursor() as cursor:
+                cursor.execute("SET LOCAL synchronous_commit TO off")
+        yield
 
 
 def _running_stage(claim: Claim) -> QuerySet[ProcessingStage]:

@@ -4,6 +4,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from documents import claims
@@ -196,3 +198,35 @@ def test_a_version_set_back_begins_as_if_nothing_had_been_tried(waiting: MakeVer
     assert (version.state, version.lost_attempts, version.postponements) == (State.PENDING, 0, 0)
     assert (version.not_before, version.error_code, version.indexed_fingerprint) == (None, "", "")
     assert version.attempt == 2, "attempts count on, so that a late worker is fenced off"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_claim_waits_for_the_disk_and_a_sign_of_life_does_not(waiting: MakeVersion) -> None:
+    """An attempt that the server forgot would be given out twice; a heartbeat may be forgotten."""
+    version = waiting("text")
+    with CaptureQueriesContext(connection) as taken:
+        claim = held(version)
+    with CaptureQueriesContext(connection) as shown:
+        claims.begin(claim, Stage.EMBED, total=4)
+        claims.progress(claim, 2)
+    with transaction.atomic(), CaptureQueriesContext(connection) as finished:
+        claims.begin(claim, Stage.INDEX, total=4)
+        claims.finish(claim)
+    waits = [
+        sum("synchronous_commit" in each["sql"] for each in statements)
+        for statements in (taken, shown, finished)
+    ]
+    assert waits == [0, 2, 0]
+
+
+def test_a_stage_that_is_entered_again_begins_anew(waiting: MakeVersion) -> None:
+    claim = held(waiting("text"))
+    claims.begin(claim, Stage.EMBED, total=4)
+    claims.progress(claim, 3)
+    first = ProcessingStage.objects.get()
+    claims.begin(claim, Stage.INDEX)
+    claims.begin(claim, Stage.EMBED, total=5)
+    again = ProcessingStage.objects.get(stage=Stage.EMBED)
+    assert (again.pk, again.progress_done, again.progress_total) == (first.pk, 0, 5)
+    assert again.finished_at is None
+    assert again.started_at > first.started_at
