@@ -8,6 +8,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -93,17 +94,17 @@ def test_a_reader_that_is_killed_is_a_loss_and_the_document_is_read_again(
     waiting: MakeVersion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     version = waiting("# Tea\n\nTea is fine.")
-    killed: list[int] = []
 
-    def kill_once(pid: int, *_: object) -> str:
-        if not killed:
-            killed.append(pid)
-            os.kill(pid, signal.SIGKILL)
+    def kill(pid: int, *_: object) -> str:
+        os.kill(pid, signal.SIGKILL)
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
         return ""
 
-    monkeypatch.setattr(runner, "_wait", kill_once)
-    index_document(version.pk)
+    with monkeypatch.context() as patch:
+        # A program of its own for the file: it is there to be killed before it has begun to read.
+        patch.setattr(runner, "_STANDBY", SimpleNamespace(attend=lambda *_: None))
+        patch.setattr(runner, "_wait", kill)
+        index_document(version.pk)
     version.refresh_from_db()
     assert (version.state, version.lost_attempts) == (State.PENDING, 1)
     index_document(version.pk)
