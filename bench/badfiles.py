@@ -96,6 +96,7 @@ def run(stack: FaultStack, folder: Path, index: Mapping[str, tuple[str, str]]) -
     taken: dict[str, Any] = stack.shell(f"{module}take({str(folder)!r}, {BASE!r})")
     give_up_at = time.monotonic() + LIMIT_S * len(taken)
     while left := progress(stack.database)[1] or stack.shell(f"{module}unfinished()"):
+        stack.note_programs()
         if time.monotonic() > give_up_at:
             message = f"{left} files are not final"
             raise TimeoutError(message)

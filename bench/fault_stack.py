@@ -59,6 +59,8 @@ class FaultStack:
             "beat": partial(self._python, "beat", commands.beat(str(self._layout.beat_schedule))),
         }
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._seen: set[tuple[int, str]] = set()
+        """Every program that a worker was seen to have, by number and start."""
 
     @property
     def database(self) -> str:
@@ -121,13 +123,20 @@ class FaultStack:
             if self._running[name].poll() is not None:
                 self._start(name)
 
+    def note_programs(self) -> None:
+        """Remember what the worker has started by now: see ``leftovers``."""
+        if "worker" in self._running:
+            self._seen |= _family(self._running["worker"].pid)
+
     # ---- faults ----------------------------------------------------------------------------------
     def kill_worker(self) -> None:
         """The worker itself; what it has started is left to notice."""
+        self.note_programs()
         self._running["worker"].send_signal(signal.SIGKILL)
         self._running["worker"].wait()
 
     def kill_child(self, process: int) -> None:
+        self.note_programs()
         with suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
 
@@ -147,16 +156,14 @@ class FaultStack:
 
     # ---- the end ---------------------------------------------------------------------------------
     def stop_workers(self) -> None:
+        self.note_programs()
         for name in ("beat", "worker"):
             self._stop(name)
 
     def leftovers(self) -> int:
-        """Programs that still hold a file of this stack, a second after its workers ended."""
+        """Programs that a worker was seen to have and that still run, a second after it ended."""
         time.sleep(1.0)
-        return sum(
-            str(self._layout.media).encode() in command
-            for command in map(_command_of, Path("/proc").glob("[0-9]*"))
-        )
+        return sum(_started(process) == began for process, began in self._seen)
 
     def _stop_all(self) -> None:
         for name in reversed(list(self._running)):
@@ -200,8 +207,23 @@ class FaultStack:
         return self.state / f"{name}.log"
 
 
-def _command_of(process: Path) -> bytes:
+def _family(process: int) -> set[tuple[int, str]]:
+    """A process and all below it."""
     try:
-        return (process / "cmdline").read_bytes()
+        tasks = list(Path(f"/proc/{process}/task").iterdir())
+        children = [
+            int(child) for task in tasks for child in (task / "children").read_text().split()
+        ]
+    except OSError:  # it has ended meanwhile
+        return set()
+    own = {(process, began)} if (began := _started(process)) else set()
+    return own.union(*map(_family, children))
+
+
+def _started(process: int) -> str:
+    """When a running process began, which tells it from a later one of its number; else ``""``."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return b""
+        return ""
+    return "" if fields[0] in {"Z", "X"} else fields[19]
