@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+import zipfile
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -13,7 +14,7 @@ from tests.e2e.conftest import PASSWORD, PHONE, WIDE, Stack
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from playwright.sync_api import Browser, Locator, Route
+    from playwright.sync_api import Browser, Locator, Route, ViewportSize
 
 pytestmark = pytest.mark.e2e
 
@@ -96,6 +97,43 @@ def test_dropped_files_are_all_received_beside_some_that_are_not(
     assert complaints == []
 
 
+def test_an_archive_is_dropped_and_its_documents_appear_without_a_reload(
+    uploads: Page, tmp_path: Path, complaints: list[str], pictures: Path
+) -> None:
+    archive = tmp_path / "guides.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.writestr("Guides/packed one.txt", "Keep the bedroom dark and cool.")
+        packed.writestr("Guides/film.mp4", "no text")
+    uploads.locator("#files").set_input_files([archive])
+    finished(uploads)
+    expect(uploads.locator(".upload-list li")).to_have_class("ok")
+    row = uploads.locator("#documents .delivery").filter(has_text="guides.zip")
+    expect(row).to_contain_text("received 1, here already 0, not taken 1", timeout=LIMIT_MS)
+    expect(uploads.locator("#documents tbody")).to_contain_text("packed one", timeout=LIMIT_MS)
+    schemes: list[tuple[ViewportSize, Literal["light", "dark"]]] = [
+        (WIDE, "light"),
+        (PHONE, "dark"),
+    ]
+    for size, scheme in schemes:
+        uploads.set_viewport_size(size)
+        uploads.emulate_media(color_scheme=scheme)
+        assert uploads.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        uploads.screenshot(path=pictures / f"archive-{scheme}.png", full_page=True)
+    row.get_by_role("link").click()
+    expect(uploads.locator("tbody tr").first).to_contain_text("film.mp4")
+    expect(uploads.locator("tbody tr").first).to_contain_text("cannot be read")
+    uploads.screenshot(path=pictures / "archive-files.png", full_page=True)
+    assert complaints == []
+
+
+def test_an_address_in_a_private_network_is_fetched_by_nobody(uploads: Page) -> None:
+    uploads.get_by_label("Or a page on the web").fill("http://127.0.0.1/secret")
+    uploads.get_by_role("button", name="Fetch", exact=True).click()
+    row = uploads.locator("#documents .delivery").filter(has_text="127.0.0.1")
+    expect(row).to_contain_text("The address is not a public one", timeout=LIMIT_MS)
+    expect(row).to_contain_text("Failed")
+
+
 def test_the_same_files_again_are_recognised(uploads: Page) -> None:
     uploads.evaluate(DROP, ["again", 3])
     finished(uploads)
@@ -131,7 +169,7 @@ def test_few_requests_run_at_a_time_and_what_was_lost_can_be_tried_again(uploads
 
 def test_cancelling_keeps_what_is_stored_and_the_rest_can_be_sent_after_all(uploads: Page) -> None:
     held: list[Route] = []
-    uploads.route("**/upload/", held.append)
+    uploads.route("**/upload/", lambda route: held.append(route))
     uploads.evaluate(DROP, ["slow", FILES])
     expect(uploads.locator(".upload-list li.sending")).to_have_count(3)
     assert len(held) == 3, "no more requests at a time than three"
