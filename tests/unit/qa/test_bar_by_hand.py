@@ -72,7 +72,7 @@ def completeness_by_hand(stored: dict[str, Any]) -> float:
 
 
 def readability_by_hand(stored: dict[str, Any]) -> float:
-    believed = stored["read"] / (stored["read"] + 100)
+    believed: float = stored["read"] / (stored["read"] + 100)
     return 0.5 + (measured_by_hand(stored) - 0.5) * believed
 
 
