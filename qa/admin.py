@@ -9,11 +9,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
+from django.contrib.postgres.fields import ArrayField
 from django.db.models import Exists, OuterRef
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from documents.admin.curated import actor_of
 from documents.models import Document
@@ -225,6 +227,7 @@ class RerankerProfileAdmin(ModelAdmin):
     list_filter = ("kind", "is_enabled")
     search_fields = ("name", "model")
     ordering = ("name",)
+    formfield_overrides = {ArrayField: {"widget": UnfoldAdminTextInputWidget}}
     readonly_fields = ("is_default", "shown_languages", "shown_trial", "tried_at")
     actions = ("try_again",)
     fieldsets = (

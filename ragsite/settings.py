@@ -260,6 +260,22 @@ UNFOLD: dict[str, Any] = {
     "SITE_URL": "/",
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
+    # The green of the other pages; white on 600 has a contrast of 6 to 1.
+    "COLORS": {
+        "primary": {
+            "50": "oklch(97.5% .013 182)",
+            "100": "oklch(94.5% .03 182)",
+            "200": "oklch(89% .055 182)",
+            "300": "oklch(82% .08 182)",
+            "400": "oklch(74% .095 182)",
+            "500": "oklch(58% .09 182)",
+            "600": "oklch(47.5% .08 182)",
+            "700": "oklch(41% .07 182)",
+            "800": "oklch(35% .06 182)",
+            "900": "oklch(30% .05 182)",
+            "950": "oklch(22% .04 182)",
+        }
+    },
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("img/icon.svg")}
     ],
