@@ -142,7 +142,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--output", type=Path, default=WEIGHTS)
-    parser.add_argument("--revision", default="2")
+    parser.add_argument("--revision", default="3")
     arguments = parser.parse_args()
     deviation = export(arguments.checkpoint, arguments.output, arguments.revision)
     size = (arguments.output / "weights.safetensors").stat().st_size
