@@ -95,8 +95,8 @@ def section(
     """Markdown: the diagram of each language, and the figures of each language and set."""
     lines = [
         "On the questions that were asked of the judged sets (`docs/evaluation.md`), over the "
-        "first fused candidates, each set counting alike. A passage answers when its document was judged "
-        "relevant; documents that nobody judged count as not answering, though some would. "
+        "first fused candidates, each set counting alike. A passage answers when its document was "
+        "judged relevant; documents that nobody judged count as not answering, though some would. "
         "Expected calibration error: ten bins of equal width. Best, tenth and deviation are of "
         "the ten most probable passages of a question (medians, and the mean standard "
         "deviation): where they lie close together, the other factors decide the order.",
