@@ -1,5 +1,7 @@
 """Typed reading of environment variables. Every name read is documented in ``.env.example``.
 
+An empty value counts as none: Compose passes what is not set as the empty text.
+
 A variable that holds a secret may instead be given as ``NAME_FILE``, the path of a file with the
 value, as container platforms mount them.
 """
@@ -18,18 +20,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
-_FALSE = frozenset({"0", "false", "no", "off", ""})
+_FALSE = frozenset({"0", "false", "no", "off"})
 
 
 def text(name: str, default: str = "") -> str:
-    return os.environ.get(name, default).strip()
+    return os.environ.get(name, "").strip() or default
 
 
 def flag(name: str, *, default: bool) -> bool:
-    value = os.environ.get(name)
-    if value is None:
+    value = text(name)
+    if not value:
         return default
-    lowered = value.strip().lower()
+    lowered = value.lower()
     if lowered in _TRUE:
         return True
     if lowered in _FALSE:

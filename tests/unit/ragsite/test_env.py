@@ -25,7 +25,6 @@ if TYPE_CHECKING:
         ("on", True),
         ("0", False),
         ("off", False),
-        ("", False),
     ],
 )
 def test_a_flag_reads_the_usual_words(
@@ -35,9 +34,23 @@ def test_a_flag_reads_the_usual_words(
     assert env.flag("X", default=not expected) is expected
 
 
-def test_a_flag_that_is_not_given_has_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("default", [True, False])
+def test_a_flag_that_is_not_given_has_its_default(
+    monkeypatch: pytest.MonkeyPatch, default: bool
+) -> None:
     monkeypatch.delenv("X", raising=False)
-    assert env.flag("X", default=True) is True
+    assert env.flag("X", default=default) is default
+
+
+@pytest.mark.parametrize("empty", ["", " "])
+def test_what_compose_passes_empty_has_its_default(
+    monkeypatch: pytest.MonkeyPatch, empty: str
+) -> None:
+    monkeypatch.setenv("X", empty)
+    assert [env.flag("X", default=default) for default in (True, False)] == [True, False]
+    assert env.text("X", "INFO") == "INFO"
+    assert env.number("X", 5) == 5
+    assert env.words("X", "a,b") == ["a", "b"]
 
 
 def test_a_flag_refuses_other_words(monkeypatch: pytest.MonkeyPatch) -> None:
