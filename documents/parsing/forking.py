@@ -39,8 +39,9 @@ def serve(run: Run, prepare: Callable[[list[str]], None]) -> int:
     """Attend to jobs until the input ends or none comes for ``IDLE_S``.
 
     ``run`` is called in a fork for each, with the program's arguments; ``prepare`` before it in
-    this process, to import what the fork will need. The answer has ``status``, as
-    ``os.waitstatus_to_exitcode`` gives it, and ``report``, what ``run`` wrote to standard output.
+    this process, to import what the fork will need. The answer has the ``number`` of the job,
+    ``status``, as ``os.waitstatus_to_exitcode`` gives it, and ``report``, what ``run`` wrote to
+    standard output.
     """
     end_with_the_parent()
     lines = _Lines(sys.stdin.fileno())
@@ -54,7 +55,7 @@ def serve(run: Run, prepare: Callable[[list[str]], None]) -> int:
         # What is here stays: otherwise each fork copies the pages in which it counts references.
         gc.freeze()
         answer = _attend(job["arguments"], job["errors"], run, lines, answers)
-        os.write(answers, json.dumps(answer).encode() + b"\n")
+        os.write(answers, json.dumps({"number": job["number"], **answer}).encode() + b"\n")
     return 0
 
 

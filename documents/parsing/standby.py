@@ -45,6 +45,7 @@ class Standby:
         self._in_use = threading.Lock()
         self._standing: _Standing | None = None
         self._started: tuple[object, ...] = ()
+        self._jobs = 0
 
     def attend(
         self,
@@ -65,24 +66,40 @@ class Standby:
         if not self._in_use.acquire(blocking=False):
             return None
         try:
-            standing = self._begin(command, environment)
-            job = {"arguments": list(arguments), "errors": os.fspath(errors)}
-            if not _tell(standing, json.dumps(job).encode()):
-                self._dismiss()
-                return None
-            try:
-                reason = _wait(standing, deadline, cancelled)
-            except BaseException:
-                self._stop(standing)
-                raise
-            answer = self._stop(standing) if reason else _answer(standing)
-            if not answer:
-                self._dismiss()
-                return Attended(reason, 0, "") if reason else None
-            said = json.loads(answer)
-            return Attended(reason, int(said["status"]), str(said["report"]))
+            return self._attend(command, environment, arguments, errors, deadline, cancelled)
+        except BaseException:
+            # Whatever was not read yet would be taken for the answer to the next job.
+            self._dismiss()
+            raise
         finally:
             self._in_use.release()
+
+    def _attend(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        arguments: Sequence[str],
+        errors: Path,
+        deadline: float,
+        cancelled: Callable[[], bool],
+    ) -> Attended | None:
+        standing = self._begin(command, environment)
+        self._jobs += 1
+        job = {"number": self._jobs, "arguments": list(arguments), "errors": os.fspath(errors)}
+        if not _tell(standing, json.dumps(job).encode()):
+            self._dismiss()
+            return None
+        try:
+            reason = _wait(standing, deadline, cancelled)
+        except BaseException:
+            self._stop(standing)
+            raise
+        answer = self._stop(standing) if reason else _answer(standing)
+        said = json.loads(answer) if answer else {}
+        if said.get("number") != self._jobs:
+            self._dismiss()
+            return Attended(reason, 0, "") if reason else None
+        return Attended(reason, int(said["status"]), str(said["report"]))
 
     def _begin(self, command: Sequence[str], environment: Mapping[str, str]) -> _Standing:
         """The standing program, started now unless it stands already."""
@@ -127,8 +144,10 @@ class Standby:
 
 
 def _tell(standing: _Standing, line: bytes) -> bool:
+    left = memoryview(line + b"\n")
     try:
-        standing.ask.write(line + b"\n")
+        while left:  # a signal may cut a long line short
+            left = left[standing.ask.write(left) :]
     except OSError:
         return False
     return True

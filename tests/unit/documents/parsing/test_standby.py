@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from documents.parsing import runner
+from documents.parsing import standby as standing_by
 from documents.parsing.base import ParseError
 from documents.parsing.runner import parse_file
 from documents.parsing.standby import Standby
@@ -95,6 +96,45 @@ def test_a_file_that_was_ended_leaves_the_standing_program_to_the_next(
     path.write_text("behave")
     assert parse_file(path, "text/plain").text == "fine"
     assert process_of(standby).pid == first
+
+
+class TimeIsUpError(Exception):
+    """As a worker raises it in whatever is being done."""
+
+
+@pytest.mark.parametrize("place", ["_tell", "_wait", "_answer"])
+def test_an_answer_that_was_never_read_is_not_given_to_the_next_file(
+    standby: Standby, read: Callable[[str], str], monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    read("Sleep well.")
+    step = getattr(standing_by, place)
+
+    def interrupted(*arguments: object) -> object:
+        if place != "_answer":
+            step(*arguments)
+        raise TimeIsUpError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(standing_by, place, interrupted)
+        with pytest.raises(TimeIsUpError):
+            read("Never mind.")
+    assert [read("Rest a lot."), read("Rest more.")] == ["Rest a lot.", "Rest more."]
+
+
+@pytest.mark.parametrize(("number", "is_taken"), [("job['number']", True), ("0", False)])
+def test_an_answer_to_another_job_is_not_taken(
+    standby: Standby, tmp_path: Path, number: str, is_taken: bool
+) -> None:
+    program = (
+        "import json, sys\nfor line in sys.stdin:\n    job = json.loads(line)\n"
+        f"    print(json.dumps({{'number': {number}, 'status': 0, 'report': 'x'}}), flush=True)"
+    )
+    command = [sys.executable, "-c", program]
+    attended = standby.attend(
+        command, {}, [], tmp_path / "errors", time.monotonic() + 60, lambda: False
+    )
+    assert (attended is not None) == is_taken
+    assert (standby._standing is not None) == is_taken
 
 
 def test_a_standing_program_that_was_killed_is_replaced(
