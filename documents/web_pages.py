@@ -45,6 +45,21 @@ _SAME_TYPE = {
 }
 _UNKNOWN = frozenset({"", "application/octet-stream", "binary/octet-stream"})
 _NAME_LENGTH = 100
+_CHARSETS = frozenset(
+    codecs.lookup(name).name
+    for name in (
+        *("ascii", "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"),
+        *("utf-32", "utf-32-le", "utf-32-be"),
+        *("gb2312", "gbk", "gb18030", "hz", "big5", "big5hkscs", "cp950"),
+        *("shift_jis", "cp932", "euc_jp", "iso2022_jp", "euc_kr", "cp949", "johab"),
+        *(f"iso8859-{part}" for part in range(1, 17) if part != 12),
+        *(f"cp125{part}" for part in range(9)),
+        *("cp437", "cp850", "cp852", "cp855", "cp866", "cp874", "tis-620"),
+        *("koi8-r", "koi8-u", "mac-roman", "mac-cyrillic"),
+    )
+)
+"""Encodings that pages are written in. Others that Python knows are no text (``punycode`` takes
+minutes for a page, ``unicode_escape`` changes what it says)."""
 
 
 def fetch(delivery_id: int) -> None:
@@ -162,7 +177,9 @@ def text_of(page: FetchedPage) -> bytes:
     if not page.charset or not (is_text or page.media_type == "application/xhtml+xml"):
         return page.data
     try:
-        known = codecs.lookup(page.charset)
-        return codecs.BOM_UTF8 + page.data.decode(known.name).removeprefix("\ufeff").encode()
+        name = codecs.lookup(page.charset).name
+        if name not in _CHARSETS:
+            return page.data
+        return codecs.BOM_UTF8 + page.data.decode(name).removeprefix("\ufeff").encode()
     except (LookupError, ValueError):
         return page.data  # wrong or unknown: the parser finds out

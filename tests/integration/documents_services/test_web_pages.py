@@ -173,6 +173,15 @@ def test_the_encoding_that_the_server_names_is_believed_if_it_fits() -> None:
         assert web_pages.text_of(other) == text.encode("gbk")
 
 
+@pytest.mark.parametrize(
+    "charset",
+    ["punycode", "idna", "unicode_escape", "raw_unicode_escape", "utf-7", "undefined", "hex"],
+)
+def test_an_encoding_that_no_page_is_written_in_is_not_believed(charset: str) -> None:
+    page = FetchedPage(parse(ADDRESS), "text/html", charset, b"Sleep-")
+    assert web_pages.text_of(page) == b"Sleep-"
+
+
 @pytest.mark.parametrize("code", sorted(code for code in PROBLEMS if code.startswith("web_")))
 def test_what_goes_wrong_is_on_the_row_and_can_be_tried_again(
     alice: User, knowledge_base: KnowledgeBase, web: Web, code: str
