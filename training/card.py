@@ -23,9 +23,7 @@ ORDERS = {
     "lexical": "BM25",
     "rerank": "this model alone",
     "p(rerank cosine lexical)": "with bi-encoder and BM25",
-    "p(rerank cosine lexical fused)": "and the fused place",
     "p(rerank lexical)": "with BM25",
-    "p(rerank lexical fused)": "with BM25 and the fused place",
     "p(cosine lexical)": "without this model",
 }
 

@@ -50,7 +50,7 @@ def cases(language: str = "en", name: str = "squad_train") -> Cases:
 
 def test_an_order_by_a_fitted_probability_beats_the_order_of_recall() -> None:
     figures = cases().figures()
-    assert figures["p(rerank cosine lexical fused)"]["mean"] > figures["fused"]["mean"] + 0.1
+    assert figures["p(rerank cosine lexical)"]["mean"] > figures["fused"]["mean"] + 0.1
 
 
 def test_chinese_cases_have_no_cosine() -> None:
