@@ -40,6 +40,8 @@ BATCH_BYTES = 48 * 1024**2
 BATCH_FILES = 100
 """So much is unpacked at a time; the program is started anew for each batch."""
 TIME_LIMIT_S = 120.0
+_FROM_OUTSIDE = frozenset({"cancelled", "killed"})
+"""Of ``ParseError``: no fault of the file that was read."""
 _TAG_LENGTH = 40
 _MOST_TAGS = 20
 
@@ -78,13 +80,31 @@ def _unpack(held: Claim, delivery: Delivery) -> None:
     limit = min(LARGEST_FILE, settings.RAGSITE_MAX_UPLOAD_MB * 1024**2)
     for batch in _batches(waiting):
         held.write()
-        positions = [file.position for file in batch]
-        options = {"positions": positions, "max_bytes": limit}
-        message = run_job(path, "unpack", options, time_limit_s=TIME_LIMIT_S, cancelled=cancelled)
-        for file, found in zip(batch, unpacking.unpacked_in(message, positions), strict=True):
+        for file, found in zip(batch, _unpacked(path, batch, limit, cancelled), strict=True):
             _settle(held, delivery, file, found)
     held.finish()
     logger.info("delivery.finished", extra={"delivery_id": delivery.pk, "files": len(waiting)})
+
+
+def _unpacked(
+    path: Path, batch: list[DeliveredFile], limit: int, cancelled: Callable[[], bool]
+) -> Iterator[unpacking.Unpacked]:
+    """What is in the files, in their order; one that the program fails at harms no other."""
+    positions = [file.position for file in batch]
+    options = {"positions": positions, "max_bytes": limit}
+    try:
+        message = run_job(path, "unpack", options, time_limit_s=TIME_LIMIT_S, cancelled=cancelled)
+        found = list(unpacking.unpacked_in(message, positions))
+    except ParseError as error:
+        if error.code in _FROM_OUTSIDE:
+            raise
+        if len(batch) > 1:
+            # Which of them it was is seen when each has a program of its own.
+            for file in batch:
+                yield from _unpacked(path, [file], limit, cancelled)
+            return
+        found = [unpacking.Unpacked(positions[0], error.code, b"")]
+    yield from found
 
 
 def _list(held: Claim, path: Path, cancelled: Callable[[], bool]) -> None:

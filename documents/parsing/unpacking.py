@@ -148,6 +148,9 @@ def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, limit: int) -> tup
                 if found > entry.file_size:
                     return "archive_bomb", b""
                 pieces.append(piece)
+    except MemoryError:  # its method may want more than there is, whatever its size
+        pieces.clear()
+        return "memory", b""
     except NotImplementedError:
         return "archive_method", b""
     except RuntimeError:  # zipfile has no error of its own for a missing password

@@ -18,7 +18,7 @@ from documents import archives, delivering, delivery_claims, delivery_tasks, upl
 from documents.deliveries import DeliveredFile, Delivery
 from documents.delivery_problems import explain_delivery
 from documents.models import Document, DocumentVersion, KnowledgeBase, Membership
-from documents.parsing.base import ERROR_CODES
+from documents.parsing.base import ERROR_CODES, ParseError
 from documents.uploading import UploadRefused
 
 if TYPE_CHECKING:
@@ -116,6 +116,49 @@ def test_what_is_known_or_cannot_be_read_is_said_and_harms_no_other(
         "no.pdf": (Outcome.REFUSED, "mislabelled"),
     }
     assert delivery.files.get(name="walk.txt").document == before.document
+
+
+@pytest.mark.parametrize("code", ["crashed", "memory", "timeout", "too_large"])
+def test_a_file_that_ends_the_program_which_unpacks_it_harms_no_other(
+    alice: User, knowledge_base: KnowledgeBase, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    ordinary = archives.run_job
+
+    def ended(path: Path, job: str, options: dict[str, Any], **limits: Any) -> bytes:
+        if 1 in options.get("positions", ()):
+            raise ParseError(code)
+        return ordinary(path, job, options, **limits)
+
+    monkeypatch.setattr(archives, "run_job", ended)
+    delivery = asked(alice, knowledge_base)
+    archives.unpack(delivery.pk)
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.progress_done) == (State.DONE, 3)
+    assert outcomes(delivery) == {
+        "Health/Sleep/bedtime.md": (Outcome.STORED, ""),
+        "Health/Sleep/coffee.md": (Outcome.REFUSED, code),
+        "walk.txt": (Outcome.STORED, ""),
+    }
+
+
+def test_a_program_that_is_killed_from_outside_is_no_fault_of_a_file(
+    alice: User, knowledge_base: KnowledgeBase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ordinary = archives.run_job
+
+    def killed(path: Path, job: str, options: dict[str, Any], **limits: Any) -> bytes:
+        if options:
+            raise ParseError("killed")
+        return ordinary(path, job, options, **limits)
+
+    delivery = asked(alice, knowledge_base)
+    with monkeypatch.context() as broken:
+        broken.setattr(archives, "run_job", killed)
+        archives.unpack(delivery.pk)
+    assert {outcome for outcome, _code in outcomes(delivery).values()} == {Outcome.WAITING}
+    assert delivering.try_again(actor=alice, delivery=delivery)
+    archives.unpack(delivery.pk)
+    assert Document.objects.count() == 3
 
 
 def test_a_lost_worker_is_followed_by_another_that_takes_no_file_twice(

@@ -193,6 +193,19 @@ def test_a_damaged_file_and_one_over_the_limit_harm_no_other(tmp_path: Path) -> 
     assert [each.code for each in found] == ["truncated", "too_large", ""]
 
 
+def test_a_file_that_wants_more_memory_than_there_is_harms_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.writestr("greedy.md", "Sleep.", zipfile.ZIP_LZMA)
+        packed.writestr("good.md", "Good.")
+    data = bytearray(path.read_bytes())
+    properties = data.find(b"greedy.md") + len(b"greedy.md") + 4
+    struct.pack_into("<I", data, properties + 1, 0xFFFF_FFFF)  # bytes of its dictionary
+    path.write_bytes(data)
+    message = run_job(path, "unpack", {"positions": [0, 1], "max_bytes": 100})
+    assert [found.code for found in unpacked_in(message, [0, 1])] == ["memory", ""]
+
+
 # ---- what the program wrote is not believed -------------------------------------------------
 @pytest.mark.parametrize(
     "message",
