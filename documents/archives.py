@@ -11,9 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.core.files.base import ContentFile
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 
 from documents import delivery_claims, uploading
 from documents.deliveries import DeliveredFile, Delivery
@@ -61,11 +62,19 @@ def unpack(delivery_id: int) -> None:
     except (ParseError, uploading.UploadRefused) as error:
         with suppress(ClaimLost):  # cancelled, which is what "cancelled" says too
             held.fail(error.code, str(error))
-    except OSError as error:
-        if not uploading.is_disk_full(error):
-            raise
+    except (OperationalError, InterfaceError):
+        raise  # silent until the database is back: then it is given up and waits again
+    except SoftTimeLimitExceeded:
         with suppress(ClaimLost):
-            held.fail("disk_full")
+            held.fail("timeout", "the whole of it")
+    except Exception as error:
+        is_full = isinstance(error, OSError) and uploading.is_disk_full(error)
+        with suppress(ClaimLost):
+            held.fail(
+                "disk_full" if is_full else "internal", "" if is_full else type(error).__name__
+            )
+        if not is_full:
+            raise
     delivery_claims.erase_originals()
 
 

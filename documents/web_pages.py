@@ -10,9 +10,10 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.core.files.base import ContentFile
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 
 from documents import delivery_claims, fetching, uploading
 from documents.deliveries import DeliveredFile, Delivery
@@ -77,11 +78,19 @@ def fetch(delivery_id: int) -> None:
     except (FetchRefused, ParseError, uploading.UploadRefused) as error:
         with suppress(ClaimLost):
             held.fail(error.code, str(error))
-    except OSError as error:
-        if not uploading.is_disk_full(error):
-            raise
+    except (OperationalError, InterfaceError):
+        raise  # silent until the database is back: then it is given up and waits again
+    except SoftTimeLimitExceeded:
         with suppress(ClaimLost):
-            held.fail("disk_full")
+            held.fail("timeout", "the whole of it")
+    except Exception as error:
+        is_full = isinstance(error, OSError) and uploading.is_disk_full(error)
+        with suppress(ClaimLost):
+            held.fail(
+                "disk_full" if is_full else "internal", "" if is_full else type(error).__name__
+            )
+        if not is_full:
+            raise
 
 
 def _fetch(held: Claim, delivery: Delivery) -> None:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import errno
 import io
 import zipfile
+from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import OperationalError
 from django.utils import timezone
 
 from accounts.models import AuditEvent
@@ -209,6 +213,33 @@ def test_a_full_disk_ends_it_with_a_reason_and_it_goes_on_when_there_is_room(
     assert (delivery.state, delivery.error_code) == (State.FAILED, "disk_full")
     assert not Document.objects.exists()
     assert delivering.try_again(actor=alice, delivery=delivery)
+    archives.unpack(delivery.pk)
+    assert Document.objects.count() == 3
+
+
+def test_a_defect_of_ours_and_the_end_of_its_time_are_on_the_row(
+    alice: User, knowledge_base: KnowledgeBase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivery = asked(alice, knowledge_base)
+    broken: dict[str, type[Exception]] = {"internal": TypeError, "timeout": SoftTimeLimitExceeded}
+    for code, error in broken.items():
+        monkeypatch.setattr(archives, "run_job", Mock(side_effect=error))
+        with pytest.raises(TypeError) if code == "internal" else nullcontext():
+            archives.unpack(delivery.pk)
+        delivery.refresh_from_db()
+        assert (delivery.state, delivery.error_code) == (State.FAILED, code)
+        assert delivering.try_again(actor=alice, delivery=delivery)
+
+
+def test_a_database_that_goes_away_leaves_it_to_another_worker(
+    alice: User, knowledge_base: KnowledgeBase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivery = asked(alice, knowledge_base)
+    with monkeypatch.context() as away, pytest.raises(OperationalError):
+        away.setattr(archives, "run_job", Mock(side_effect=OperationalError))
+        archives.unpack(delivery.pk)
+    Delivery.objects.update(heartbeat_at=timezone.now() - timedelta(minutes=6))
+    assert delivery_claims.give_up_lost() == 1
     archives.unpack(delivery.pk)
     assert Document.objects.count() == 3
 

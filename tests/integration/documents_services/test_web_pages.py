@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 
 from accounts.models import AuditEvent
 from documents import curating, delivering, fetching, indexing, purging, web_pages
@@ -193,6 +196,20 @@ def test_what_goes_wrong_is_on_the_row_and_can_be_tried_again(
     assert delivering.try_again(actor=alice, delivery=delivery)
     web_pages.fetch(delivery.pk)
     assert Document.objects.count() == 1
+
+
+def test_a_defect_of_ours_and_the_end_of_its_time_are_on_the_row(
+    alice: User, knowledge_base: KnowledgeBase, web: Web
+) -> None:
+    delivery = asked(alice, knowledge_base)
+    broken: dict[str, type[Exception]] = {"internal": TypeError, "timeout": SoftTimeLimitExceeded}
+    for code, error in broken.items():
+        web.meanwhile = Mock(side_effect=error)
+        with pytest.raises(TypeError) if code == "internal" else nullcontext():
+            web_pages.fetch(delivery.pk)
+        delivery.refresh_from_db()
+        assert (delivery.state, delivery.error_code) == (State.FAILED, code)
+        assert delivering.try_again(actor=alice, delivery=delivery)
 
 
 def test_nothing_is_fetched_when_it_is_switched_off_or_the_right_is_gone(
