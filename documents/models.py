@@ -10,6 +10,7 @@ from django.contrib.postgres.search import SearchVectorField
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from pgvector.django import HalfVectorField, SparseVectorField
@@ -307,7 +308,7 @@ class DocumentVersion(models.Model):
     attempt = models.PositiveIntegerField(default=0)
     lost_attempts = models.PositiveIntegerField(default=0)
     postponements = models.PositiveIntegerField(default=0, db_default=0)
-    queued_at = models.DateTimeField(default=timezone.now)
+    queued_at = models.DateTimeField(default=timezone.now, db_default=Now())
     """Since when it waits: its place among those of its knowledge base."""
     not_before = models.DateTimeField(null=True, blank=True)
     worker = models.CharField(max_length=120, blank=True)
