@@ -23,6 +23,7 @@ from documents.deliveries import DeliveredFile, Delivery
 from documents.delivery_problems import explain_delivery
 from documents.models import Document, DocumentVersion, KnowledgeBase, Membership
 from documents.parsing.base import ERROR_CODES, ParseError
+from documents.parsing.runner import run_job
 from documents.uploading import UploadRefused
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def test_what_is_known_or_cannot_be_read_is_said_and_harms_no_other(
 def test_a_file_that_ends_the_program_which_unpacks_it_harms_no_other(
     alice: User, knowledge_base: KnowledgeBase, monkeypatch: pytest.MonkeyPatch, code: str
 ) -> None:
-    ordinary = archives.run_job
+    ordinary = run_job
 
     def ended(path: Path, job: str, options: dict[str, Any], **limits: Any) -> bytes:
         if 1 in options.get("positions", ()):
@@ -148,7 +149,7 @@ def test_a_file_that_ends_the_program_which_unpacks_it_harms_no_other(
 def test_a_program_that_is_killed_from_outside_is_no_fault_of_a_file(
     alice: User, knowledge_base: KnowledgeBase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ordinary = archives.run_job
+    ordinary = run_job
 
     def killed(path: Path, job: str, options: dict[str, Any], **limits: Any) -> bytes:
         if options:
