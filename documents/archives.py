@@ -7,18 +7,16 @@ with what it brings. So another worker goes on where one was lost, and no file i
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.core.files.base import ContentFile
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import transaction
 
 from documents import delivery_claims, uploading
 from documents.deliveries import DeliveredFile, Delivery
-from documents.delivery_claims import ClaimLost
+from documents.delivery_setbacks import settle
 from documents.parsing import unpacking
 from documents.parsing.base import ParseError
 from documents.parsing.runner import run_job
@@ -55,26 +53,7 @@ def unpack(delivery_id: int) -> None:
     held = delivery_claims.claim(delivery_id, Delivery.Kind.ARCHIVE)
     if held is None:
         return
-    try:
-        _unpack(held, held.row())
-    except ClaimLost:
-        logger.info("delivery.claim.lost", extra={"delivery_id": delivery_id})
-    except (ParseError, uploading.UploadRefused) as error:
-        with suppress(ClaimLost):  # cancelled, which is what "cancelled" says too
-            held.fail(error.code, str(error))
-    except (OperationalError, InterfaceError):
-        raise  # silent until the database is back: then it is given up and waits again
-    except SoftTimeLimitExceeded:
-        with suppress(ClaimLost):
-            held.fail("timeout", "the whole of it")
-    except Exception as error:
-        is_full = isinstance(error, OSError) and uploading.is_disk_full(error)
-        with suppress(ClaimLost):
-            held.fail(
-                "disk_full" if is_full else "internal", "" if is_full else type(error).__name__
-            )
-        if not is_full:
-            raise
+    settle(held, lambda: _unpack(held, held.row()))
     delivery_claims.erase_originals()
 
 

@@ -57,7 +57,7 @@ def settled(held: Claim, work: Callable[[], T]) -> T | None:
     except SoftTimeLimitExceeded:
         _fail(held, "timeout", "the whole of its processing")
     except OSError as error:
-        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+        if not is_disk_full(error):
             _fail(held, "internal", type(error).__name__)
             raise
         _postpone(held, "disk_full")
@@ -65,6 +65,10 @@ def settled(held: Claim, work: Callable[[], T]) -> T | None:
         _fail(held, "internal", type(error).__name__)
         raise
     return None
+
+
+def is_disk_full(error: OSError) -> bool:
+    return error.errno in {errno.ENOSPC, errno.EDQUOT}
 
 
 def _refuse(held: Claim, error: ParseError) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import uuid
 from contextlib import ExitStack
@@ -24,6 +23,7 @@ from documents.models import Document, DocumentVersion, KnowledgeBase
 from documents.parsing.base import ParseError
 from documents.parsing.registry import SUPPORTED, detect_media_type
 from documents.problems import explain
+from documents.setbacks import is_disk_full
 
 if TYPE_CHECKING:
     from django.core.files.base import File
@@ -268,10 +268,6 @@ def _store(
     keep(version.original, PurePath(checked.filename).suffix, file, undo)
     version.save(force_insert=True)
     return version
-
-
-def is_disk_full(error: OSError) -> bool:
-    return error.errno in {errno.ENOSPC, errno.EDQUOT}
 
 
 def keep(field: FieldFile, suffix: str, file: File[bytes], undo: ExitStack) -> None:

@@ -5,19 +5,17 @@ from __future__ import annotations
 import codecs
 import logging
 import tempfile
-from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.core.files.base import ContentFile
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import transaction
 
 from documents import delivery_claims, fetching, uploading
 from documents.deliveries import DeliveredFile, Delivery
-from documents.delivery_claims import ClaimLost
+from documents.delivery_setbacks import settle
 from documents.fetching import FetchRefused
 from documents.models import ParsedText
 from documents.parsing.base import ParseError
@@ -71,26 +69,7 @@ def fetch(delivery_id: int) -> None:
     held = delivery_claims.claim(delivery_id, Delivery.Kind.WEB_PAGE)
     if held is None:
         return
-    try:
-        _fetch(held, held.row())
-    except ClaimLost:
-        logger.info("delivery.claim.lost", extra={"delivery_id": delivery_id})
-    except (FetchRefused, ParseError, uploading.UploadRefused) as error:
-        with suppress(ClaimLost):
-            held.fail(error.code, str(error))
-    except (OperationalError, InterfaceError):
-        raise  # silent until the database is back: then it is given up and waits again
-    except SoftTimeLimitExceeded:
-        with suppress(ClaimLost):
-            held.fail("timeout", "the whole of it")
-    except Exception as error:
-        is_full = isinstance(error, OSError) and uploading.is_disk_full(error)
-        with suppress(ClaimLost):
-            held.fail(
-                "disk_full" if is_full else "internal", "" if is_full else type(error).__name__
-            )
-        if not is_full:
-            raise
+    settle(held, lambda: _fetch(held, held.row()))
 
 
 def _fetch(held: Claim, delivery: Delivery) -> None:
