@@ -54,6 +54,11 @@ class Heartbeat:
         self._state = state
         self._changed.set()
 
+    def end(self) -> None:
+        """Say "down", and return when it is said: nothing is told after this."""
+        self.become("down")
+        self._thread.join()
+
     def _run(self) -> None:
         failing = False
         while True:

@@ -143,6 +143,15 @@ def page(context: BrowserContext) -> Page:
     return context.new_page()
 
 
+def photograph(page: Page, path: Path, *, whole: bool = False) -> None:
+    """Keep the page as a picture.
+
+    The caret stays: hiding it writes a style attribute on each field for a moment, and htmx copies
+    what attributes it finds when it swaps that field just then, which the content policy refuses.
+    """
+    page.screenshot(path=path, full_page=whole, caret="initial")
+
+
 def _note(message: ConsoleMessage, complaints: list[str]) -> None:
     # A refused question answers 422 on purpose, and the browser reports any such status.
     if message.type == "error" and "status of 4" not in message.text:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import PASSWORD, PHONE, ROOT, WIDE, Stack
+from tests.e2e.conftest import PASSWORD, PHONE, ROOT, WIDE, Stack, photograph
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,7 +116,7 @@ def test_the_rankings_switch_between_with_and_without_rerank(
     expect(panel.locator(".list-without")).to_be_hidden()
     page.set_viewport_size({"width": 1280, "height": 1500})
     page.evaluate("window.scrollTo(0, 0)")
-    page.screenshot(path=pictures / "rankings.png")
+    photograph(page, pictures / "rankings.png")
     panel.get_by_text("Without rerank", exact=True).click()
     expect(panel.locator(".list-with")).to_be_hidden()
     expect(panel.locator(".list-without")).to_be_visible()
@@ -285,7 +285,7 @@ def test_no_page_is_wider_than_the_screen(
         page.goto(address)
         width = page.evaluate("document.documentElement.scrollWidth")
         name = re.sub(r"\W+", "-", address).strip("-") or "home"
-        page.screenshot(path=pictures / f"{name}-{size['width']}-{scheme}.png", full_page=True)
+        photograph(page, pictures / f"{name}-{size['width']}-{scheme}.png", whole=True)
         assert width <= size["width"], address
     context.close()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import PASSWORD, PHONE, WIDE, Stack
+from tests.e2e.conftest import PASSWORD, PHONE, WIDE, Stack, photograph
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -149,10 +149,10 @@ def test_the_pages_are_no_wider_than_the_screen(
     pictures = tmp_path_factory.getbasetemp()
     for name in ("index", "edits"):
         page.goto(f"{BASE}{name}/")
-        page.screenshot(path=pictures / f"{name}-{size['width']}.png", full_page=True)
+        photograph(page, pictures / f"{name}-{size['width']}.png", whole=True)
         assert page.evaluate("document.documentElement.scrollWidth") <= size["width"], name
     open_document(page, "Rules")
-    page.screenshot(path=pictures / f"document-{size['width']}.png", full_page=True)
+    photograph(page, pictures / f"document-{size['width']}.png", whole=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import PASSWORD, Stack
+from tests.e2e.conftest import PASSWORD, Stack, photograph
 from tests.unit.documents.parsing.builders import pdf, write_lines
 
 if TYPE_CHECKING:
@@ -52,5 +52,5 @@ def test_a_source_shows_its_page_as_it_is_printed(
     assert 100 / 600 < (mark["y"] - whole["y"]) / whole["height"] < 120 / 600
     address = drawn.locator("image").get_attribute("href")
     assert page.request.get(f"{stack.address}{address}").headers["content-type"] == "image/webp"
-    page.screenshot(path=pictures / "printed-page.png", full_page=True)
+    photograph(page, pictures / "printed-page.png", whole=True)
     assert complaints == []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import PASSWORD, PHONE, WIDE, Stack
+from tests.e2e.conftest import PASSWORD, PHONE, WIDE, Stack, photograph
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,7 +93,7 @@ def test_dropped_files_are_all_received_beside_some_that_are_not(
     uploads.set_viewport_size(PHONE)
     uploads.emulate_media(color_scheme="dark")
     assert uploads.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    uploads.screenshot(path=pictures / "uploads-phone-dark.png")
+    photograph(uploads, pictures / "uploads-phone-dark.png")
     assert complaints == []
 
 
@@ -118,11 +118,11 @@ def test_an_archive_is_dropped_and_its_documents_appear_without_a_reload(
         uploads.set_viewport_size(size)
         uploads.emulate_media(color_scheme=scheme)
         assert uploads.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        uploads.screenshot(path=pictures / f"archive-{scheme}.png", full_page=True)
+        photograph(uploads, pictures / f"archive-{scheme}.png", whole=True)
     row.get_by_role("link").click()
     expect(uploads.locator("tbody tr").first).to_contain_text("film.mp4")
     expect(uploads.locator("tbody tr").first).to_contain_text("cannot be read")
-    uploads.screenshot(path=pictures / "archive-files.png", full_page=True)
+    photograph(uploads, pictures / "archive-files.png", whole=True)
     assert complaints == []
 
 

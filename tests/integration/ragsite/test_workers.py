@@ -29,7 +29,7 @@ def _fresh_heartbeats(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(workers, "_heartbeats", started)
     yield
     for heartbeat in started.values():
-        heartbeat.become("down")
+        heartbeat.end()
 
 
 def _worker(name: str) -> SimpleNamespace:
