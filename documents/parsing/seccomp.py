@@ -28,6 +28,16 @@ _X32 = 0x40000000
 
 _CLONE_THREAD = 0x10000
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
+_F_SETFL, _O_ASYNC = 4, 0x2000
+_COMMANDS_OF_FILES = (
+    # F_SETOWN, F_SETSIG, F_SETOWN_EX: a pipe of one's own then sends any signal to any process of
+    # the same user (until Linux 6.12 without asking whether it may).
+    *(8, 10, 15),
+    # F_SETLEASE, F_NOTIFY: others wait for whoever has the file, or hear of it.
+    *(1024, 1026),
+)
+_CONTROLS_OF_DEVICES = (0x8901, 0x8902, 0x5452)
+"""FIOSETOWN, SIOCSPGRP, FIOASYNC: the same by ``ioctl``."""
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 _ABSENT = -1
@@ -65,6 +75,16 @@ _PROCESSES = {
     "process_vm_readv": (310, 270),
     "process_vm_writev": (311, 271),
     "process_madvise": (440, 440),
+    "process_mrelease": (448, 448),
+    "migrate_pages": (256, 238),
+    "move_pages": (279, 239),
+    # How much of the processor others of the same user get, and where.
+    "setpriority": (141, 140),
+    "ioprio_set": (251, 30),
+    "sched_setaffinity": (203, 122),
+    "sched_setattr": (314, 274),
+    "sched_setparam": (142, 118),
+    "sched_setscheduler": (144, 119),
     # Out of the group that is killed at the end.
     "setsid": (112, 157),
     "setpgid": (109, 154),
@@ -93,12 +113,21 @@ _KERNEL = {
     "keyctl": (250, 219),
 }
 _MEMORY_THAT_STAYS = {
-    # None of it counts as the process's own, and some of it outlives the process.
+    # None of it counts as the process's own, and some of it outlives the process. What others
+    # have is reached by a number that can be guessed, without getting it first.
     "shmget": (29, 194),
     "shmat": (30, 196),
+    "shmctl": (31, 195),
     "msgget": (68, 186),
+    "msgsnd": (69, 189),
+    "msgrcv": (70, 188),
+    "msgctl": (71, 187),
     "semget": (64, 190),
+    "semop": (65, 193),
+    "semtimedop": (220, 192),
+    "semctl": (66, 191),
     "mq_open": (240, 180),
+    "mq_unlink": (241, 181),
     "memfd_create": (319, 279),
     "memfd_secret": (447, 447),
 }
@@ -146,6 +175,8 @@ _JUDGED = {
     "tgkill": (234, 131),
     "prlimit64": (302, 261),
     "prctl": (157, 167),
+    "fcntl": (72, 25),
+    "ioctl": (16, 29),
 }
 """Allowed or not by their arguments."""
 
@@ -233,6 +264,20 @@ def compile_filter(
         0,
         [(_EQUAL, _PR_SET_PDEATHSIG, False), (_EQUAL, _PR_SET_DUMPABLE, False)],
     )
+    rules += _judge(
+        number("ioctl"), 1, [(_EQUAL, control, False) for control in _CONTROLS_OF_DEVICES]
+    )
+    commands = [(_EQUAL, command, False) for command in _COMMANDS_OF_FILES]
+    flags: list[Instruction] = [
+        (_LOAD, 0, 0, _ARGUMENTS_AT + 8),
+        (_EQUAL, 0, 3, _F_SETFL),
+        (_LOAD, 0, 0, _ARGUMENTS_AT + 8 * 2),
+        (_HAS_BIT, 0, 1, _O_ASYNC),
+        denial,
+    ]
+    # What is no change of flags falls through to the judgement of commands.
+    rules += [(_EQUAL, 0, len(flags), number("fcntl")), *flags, (_LOAD, 0, 0, _NUMBER_AT)]
+    rules += _judge(number("fcntl"), 1, commands)
     # New limits are given by address: none, or refused. Both halves of the address count.
     rules += [
         (_EQUAL, 0, 6, number("prlimit64")),

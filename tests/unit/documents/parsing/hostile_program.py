@@ -134,6 +134,18 @@ class HostileParser:
     def native_signal(self) -> None:
         _try("kill", os.getppid(), 9)
 
+    def native_signal_by_a_pipe(self) -> None:
+        _try("fcntl", os.pipe()[0], 8, os.getppid())
+
+    # Its own, which the kernel itself would let it change; the call is the same for others.
+    def native_priority(self) -> None:
+        _try("setpriority", os.PRIO_PROCESS, 0, 19)
+
+    def native_processors(self) -> None:
+        mask = ctypes.create_string_buffer(1024)
+        ctypes.CDLL(None).sched_getaffinity(0, len(mask), mask)
+        _try("sched_setaffinity", 0, len(mask), mask)
+
     def native_shared_memory(self) -> None:
         _try("shmget", 0, 4096, 0o1600)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import termios
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from documents.parsing.seccomp import CALLS, compile_filter
@@ -14,7 +16,7 @@ from documents.parsing.seccomp import CALLS, compile_filter
 ME = 4711
 MACHINES = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1)}
 ALLOWED, EPERM, ENOSYS = 0x7FFF0000, 0x50000 | errno.EPERM, 0x50000 | errno.ENOSYS
-JUDGED = {"open", "openat", "clone", "tgkill", "prlimit64", "prctl"}
+JUDGED = {"open", "openat", "clone", "tgkill", "prlimit64", "prctl", "fcntl", "ioctl"}
 UNKNOWN = {"clone3", "openat2"}
 PROGRAMS = {"execve", "execveat"}
 HARMLESS = {"x86_64": (0, 1, 9, 39, 231), "aarch64": (63, 64, 222, 172, 94)}
@@ -59,6 +61,18 @@ def number(machine: str, name: str) -> int:
 def test_what_reaches_out_is_refused(machine: str, name: str) -> None:
     if number(machine, name) >= 0:
         assert verdict(machine, number(machine, name)) == EPERM
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("setpriority", "ioprio_set", "sched_setaffinity", "sched_setattr", "sched_setparam"),
+        *("sched_setscheduler", "migrate_pages", "move_pages", "process_mrelease"),
+        *("shmctl", "semctl", "semop", "semtimedop", "msgctl", "msgsnd", "msgrcv", "mq_unlink"),
+    ],
+)
+def test_what_reaches_others_of_the_same_user_is_known(name: str) -> None:
+    assert name in set(CALLS) - JUDGED - UNKNOWN
 
 
 @pytest.mark.parametrize("machine", MACHINES)
@@ -125,6 +139,35 @@ def test_limits_are_read_and_not_set(machine: str, address: int) -> None:
 def test_a_process_stays_bound_to_its_parent_and_without_images(machine: str, option: int) -> None:
     expected = EPERM if option in {1, 4} else ALLOWED
     assert verdict(machine, number(machine, "prctl"), option) == expected
+
+
+@given(machine=machines, command=st.integers(0, 0xFFFFFFFF), high=st.integers(0, 0xFFFFFFFF))
+@example("x86_64", fcntl.F_SETOWN, 0)
+@example("x86_64", fcntl.F_SETSIG, 0)
+@example("aarch64", 15, 1)
+def test_a_descriptor_gets_no_owner_to_send_signals_to(
+    machine: str, command: int, high: int
+) -> None:
+    refused = {fcntl.F_SETOWN, fcntl.F_SETSIG, 15, fcntl.F_SETLEASE, fcntl.F_NOTIFY}
+    expected = EPERM if command in refused else ALLOWED
+    assert verdict(machine, number(machine, "fcntl"), 3, high << 32 | command, ME) == expected
+
+
+@given(machine=machines, flags=st.integers(0, 2**32 - 1))
+def test_a_descriptor_does_not_begin_to_send_signals(machine: str, flags: int) -> None:
+    call = number(machine, "fcntl")
+    expected = EPERM if flags & os.O_ASYNC else ALLOWED
+    assert verdict(machine, call, 3, fcntl.F_SETFL, flags) == expected
+    assert verdict(machine, call, 3, fcntl.F_SETFD, flags) == ALLOWED
+
+
+@given(machine=machines, control=st.integers(0, 0xFFFFFFFF))
+@example("x86_64", 0x8901)
+@example("x86_64", 0x8902)
+@example("aarch64", termios.FIOASYNC)
+def test_a_device_is_not_told_to_send_signals(machine: str, control: int) -> None:
+    expected = EPERM if control in {0x8901, 0x8902, termios.FIOASYNC} else ALLOWED
+    assert verdict(machine, number(machine, "ioctl"), 3, control) == expected
 
 
 @pytest.mark.parametrize("machine", MACHINES)
