@@ -8,12 +8,12 @@ cookie, no credential of the surroundings is used.
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 import time
 import zlib
 from dataclasses import dataclass
-from email.message import Message
 from typing import TYPE_CHECKING, Any
 
 import httpcore
@@ -35,8 +35,13 @@ _HEADERS = [
     ("Accept", "text/html,application/xhtml+xml,application/pdf,text/*;q=0.9,*/*;q=0.5"),
     ("Accept-Encoding", "identity"),
 ]
-_ENCODINGS = {"": None, "identity": None, "gzip": 47, "x-gzip": 47, "deflate": 47}
-"""``wbits`` of zlib: 47 tells gzip and zlib apart by themselves."""
+_PLAIN = frozenset({"", "identity"})
+_PACKED = frozenset({"gzip", "x-gzip", "deflate"})
+_GZIP = b"\x1f\x8b"
+_AS_GZIP, _AS_ZLIB, _AS_DEFLATE = 31, 15, -15
+"""``wbits`` of zlib: in which frame the packed content is, or that it is in none."""
+_TYPE = re.compile(r"\s*([\w!#$&^.+-]+/[\w!#$&^.+-]+)\s*(?:[;,]|$)", re.ASCII)
+_CHARSET = re.compile(r""";\s*charset\s*=\s*["']?([^\s"';]+)""", re.IGNORECASE)
 
 
 class FetchRefused(Exception):
@@ -131,49 +136,86 @@ def _get(pool: httpcore.ConnectionPool, address: WebAddress, limits: _Limits) ->
     ) as response:
         given = _by_name(response.headers)
         if response.status in _REDIRECTS and given.get("location"):
-            return given["location"]
+            return _written(given["location"])
         if response.status != _OK:
             raise FetchRefused("web_refused", f"status {response.status}")
         encoding = given.get("content-encoding", "").strip().lower()
-        if encoding not in _ENCODINGS:
+        if encoding not in _PLAIN | _PACKED:
             raise FetchRefused("web_type", f"encoding {encoding}"[:100])
         declared = given.get("content-length", "")
         if declared.isdecimal() and int(declared) > limits.max_bytes:
             raise FetchRefused("too_large", f"{declared} bytes")
         media_type, charset = _type_of(given.get("content-type", ""))
-        data = b"".join(_pieces(response.iter_stream(), _ENCODINGS[encoding], limits))
-        return FetchedPage(address, media_type, charset, data)
+        data = _up_to(limits, response.iter_stream())
+        if encoding in _PACKED:
+            data = _up_to(limits, _unpacked(data))
+        return FetchedPage(address, media_type, charset, b"".join(data))
 
 
-def _pieces(stream: Iterable[bytes], wbits: int | None, limits: _Limits) -> Iterator[bytes]:
-    """The content, unpacked piece by piece, so that none of it is larger than is allowed."""
-    unpacker = None if wbits is None else zlib.decompressobj(wbits)
-    packed = found = 0
+def _up_to(limits: _Limits, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The pieces, as long as all of them together are not larger than is allowed."""
+    found = 0
+    for piece in pieces:
+        found += len(piece)
+        if found > limits.max_bytes:
+            raise FetchRefused("too_large", f"more than {limits.max_bytes} bytes")
+        yield piece
+
+
+def _unpacked(stream: Iterable[bytes]) -> Iterator[bytes]:
+    """What is packed by gzip, in one part or several, or by deflate with a frame or without.
+
+    Piece by piece, none larger than ``_PIECE``. What stands behind the last part is padding.
+    Raises ``zlib.error``.
+    """
+    unpacker, rest = None, b""
     for raw in stream:
-        packed += len(raw)
-        rest = raw
+        rest += raw
         while rest:
-            piece = rest if unpacker is None else unpacker.decompress(rest, _PIECE)
-            rest = b"" if unpacker is None else unpacker.unconsumed_tail
-            found += len(piece)
-            if max(packed, found) > limits.max_bytes:
-                raise FetchRefused("too_large", f"more than {limits.max_bytes} bytes")
-            yield piece
+            if unpacker is None or unpacker.eof:
+                if len(rest) < len(_GZIP):
+                    break
+                if unpacker is not None and not rest.startswith(_GZIP):
+                    return
+                unpacker = zlib.decompressobj(_frame_of(rest))
+            yield unpacker.decompress(rest, _PIECE)
+            rest = unpacker.unused_data if unpacker.eof else unpacker.unconsumed_tail
     if unpacker is not None and not unpacker.eof:
+        yield unpacker.flush()  # a few bytes: all else was asked for
+    if unpacker is None or not unpacker.eof:
         raise zlib.error("the content ends too early")
+
+
+def _frame_of(packed: bytes) -> int:
+    """``wbits`` for content that begins so. Servers call either form of deflate by that name."""
+    if packed.startswith(_GZIP):
+        return _AS_GZIP
+    is_zlib = packed[0] & 0x0F == zlib.DEFLATED and int.from_bytes(packed[:2]) % 31 == 0
+    return _AS_ZLIB if is_zlib else _AS_DEFLATE
 
 
 def _by_name(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
 
 
+def _written(location: str) -> str:
+    """A Location header as an address: some servers send it in UTF-8, some in their own encoding,
+    whose bytes then stand for themselves.
+    """
+    sent = location.encode("latin-1")
+    try:
+        return sent.decode()
+    except UnicodeDecodeError:
+        return "".join(chr(byte) if byte < 0x80 else f"%{byte:02X}" for byte in sent)
+
+
 def _type_of(content_type: str) -> tuple[str, str]:
-    """Media type and charset of a Content-Type header."""
-    if "/" not in content_type:
+    """Media type and charset of a Content-Type header; empty where it makes no sense."""
+    found = _TYPE.match(content_type)
+    if found is None:
         return "", ""
-    header = Message()
-    header["Content-Type"] = content_type
-    return header.get_content_type(), str(header.get_param("charset", "") or "")
+    charset = _CHARSET.search(content_type)
+    return found[1].lower(), charset[1] if charset else ""
 
 
 class _PublicOnly(httpcore.NetworkBackend):

@@ -87,7 +87,10 @@ def parse(text: str) -> WebAddress:
         raise AddressRefused(f"port {port}")
     path = quote(parts.path or "/", safe=_SAFE_PATH)
     query = f"?{quote(parts.query, safe=_SAFE_PATH)}" if parts.query else ""
-    return WebAddress(scheme, _ascii(host), port, path + query)
+    address = WebAddress(scheme, _ascii(host), port, path + query)
+    if len(str(address)) > MOST_CHARACTERS:  # quoting makes it up to nine times as long
+        raise AddressRefused("too long")
+    return address
 
 
 def follow(address: WebAddress, location: str) -> WebAddress:

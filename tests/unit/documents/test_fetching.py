@@ -5,12 +5,16 @@ from __future__ import annotations
 import gzip
 import socket
 import threading
+import zlib
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import httpcore
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from documents import fetching
 from documents.fetching import MOST_REDIRECTS, FetchedPage, FetchRefused, fetch
 
 if TYPE_CHECKING:
@@ -59,8 +63,9 @@ def page(body: bytes = PAGE, head: str = "Content-Type: text/html; charset=GBK")
     return f"HTTP/1.1 200 OK\r\n{head}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-def moved(location: str) -> bytes:
-    return f"HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n".encode()
+def moved(location: str, encoding: str = "utf-8") -> bytes:
+    head = f"HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"
+    return head.encode(encoding)
 
 
 def got(network: Here, address: str = "http://example.org/", **options: Any) -> FetchedPage:
@@ -117,6 +122,21 @@ def test_a_redirect_is_followed_and_the_last_address_is_known() -> None:
         assert str(got(network).address) == "http://example.org/b"
 
 
+@pytest.mark.parametrize(
+    ("location", "encoding", "meant"),
+    [
+        ("/睡眠", "utf-8", "http://example.org/%E7%9D%A1%E7%9C%A0"),
+        ("http://bücher.example/", "utf-8", "http://xn--bcher-kva.example/"),
+        ("/睡?q=é", "gb18030", "http://example.org/%CB%AF?q=%A8%A6"),
+    ],
+)
+def test_a_redirect_leads_where_its_bytes_say_also_without_quoting(
+    location: str, encoding: str, meant: str
+) -> None:
+    with serving(moved(location, encoding), page()) as network:
+        assert str(got(network).address) == meant
+
+
 def test_redirects_without_end_are_ended() -> None:
     with serving(*[moved("/again")] * (MOST_REDIRECTS + 1)) as network:
         assert refused(network) == "web_redirects"
@@ -145,6 +165,80 @@ def test_packed_content_is_unpacked_but_not_beyond_the_limit() -> None:
     with serving(page(gzip.compress(PAGE), head), page(bomb, head)) as network:
         assert got(network).data == PAGE
         assert refused(network) == "too_large"
+
+
+def bare(data: bytes) -> bytes:
+    """Packed by deflate without a frame, as some servers do."""
+    packer = zlib.compressobj(wbits=-15)
+    return packer.compress(data) + packer.flush()
+
+
+LONG = b"".join(b"%d Go to bed at the same hour. " % number for number in range(9000))
+
+
+@pytest.mark.parametrize("step", [1, 7, 4096])
+@pytest.mark.parametrize(
+    ("packed", "meant"),
+    [
+        (gzip.compress(b"Go to bed ") + gzip.compress(b"at ten."), b"Go to bed at ten."),
+        (gzip.compress(b"Go to bed at ten.") + b"\0" * 512, b"Go to bed at ten."),
+        (gzip.compress(b"Go to bed at ten.") + b"\x1f", b"Go to bed at ten."),
+        (gzip.compress(b"") + gzip.compress(b"Go to bed."), b"Go to bed."),
+        (zlib.compress(PAGE), PAGE),
+        (bare(PAGE), PAGE),
+        (gzip.compress(LONG) * 2, LONG * 2),
+        (bare(LONG), LONG),
+        (bare(b"x" * 65_537), b"x" * 65_537),
+    ],
+)
+def test_what_servers_call_packed_is_unpacked(packed: bytes, meant: bytes, step: int) -> None:
+    pieces = (packed[start : start + step] for start in range(0, len(packed), step))
+    assert b"".join(fetching._unpacked(pieces)) == meant
+
+
+@given(st.binary(max_size=200), st.integers(1, 9))
+def test_packed_content_of_any_kind_ends_in_bytes_or_is_refused(data: bytes, step: int) -> None:
+    pieces = (data[start : start + step] for start in range(0, len(data), step))
+    with suppress(zlib.error):
+        assert isinstance(b"".join(fetching._unpacked(pieces)), bytes)
+
+
+def test_parts_of_packed_content_count_together() -> None:
+    head = "Content-Type: text/html\r\nContent-Encoding: gzip"
+    parts = gzip.compress(b"0" * 4_000) * 3
+    with serving(page(parts, head), page(bare(b"0" * 20_000), head)) as network:
+        assert refused(network) == "too_large"
+        assert refused(network) == "too_large"
+
+
+@pytest.mark.parametrize(
+    ("header", "media_type", "charset"),
+    [
+        ("text/html", "text/html", ""),
+        (" Text/HTML ;charset='UTF-8'", "text/html", "UTF-8"),
+        ('text/html; boundary=x; Charset="gb2312"', "text/html", "gb2312"),
+        ("text/html, text/html; charset=gbk", "text/html", "gbk"),
+        ("application/atom+xml", "application/atom+xml", ""),
+        ("text/html; charset*0=a; charset*=utf-8''b", "text/html", ""),
+        ("text/html; charset*1*=x; charset*x=y", "text/html", ""),
+        ("html", "", ""),
+        ("/", "", ""),
+        ("text/html/x", "", ""),
+        ("text /html", "", ""),
+        ("tëxt/html", "", ""),
+    ],
+)
+def test_a_type_that_makes_no_sense_counts_as_none(
+    header: str, media_type: str, charset: str
+) -> None:
+    assert fetching._type_of(header) == (media_type, charset)
+
+
+@given(st.text(st.characters(max_codepoint=255)))
+def test_any_type_can_be_sent(header: str) -> None:
+    media_type, charset = fetching._type_of(header)
+    assert media_type == "" or "/" in media_type
+    assert not set(charset) & set(" ;\"'")
 
 
 @pytest.mark.parametrize(

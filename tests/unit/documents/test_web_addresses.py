@@ -124,6 +124,13 @@ def test_what_is_no_web_address_is_refused(text: str) -> None:
         parse(text)
 
 
+@pytest.mark.parametrize("letter", ["睡", "é", '"'])
+def test_an_address_is_as_long_as_it_is_when_it_is_quoted(letter: str) -> None:
+    with pytest.raises(AddressRefused):
+        parse("https://example.org/" + letter * 900)
+    assert len(str(parse("https://example.org/" + letter * 100))) <= web_addresses.MOST_CHARACTERS
+
+
 def test_a_redirect_is_held_against_the_same_rules() -> None:
     address = parse("https://example.org/a/b")
     assert str(web_addresses.follow(address, "../c")) == "https://example.org/c"
