@@ -1,5 +1,6 @@
 """A folder of files, taken through the ordinary upload and followed until each is done.
 
+An archive is handed to the workers as on the upload page, and its files are followed like others.
 Nothing is kept about a run: what is stored is found again by its bytes, so that a second run goes
 on where the first one ended, however that was.
 """
@@ -16,7 +17,8 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from django.core.files.base import File
 from django.db import InterfaceError, OperationalError, connection
 
-from documents import uploading
+from documents import delivering, uploading
+from documents.deliveries import DeliveredFile, Delivery
 from documents.models import DocumentVersion, KnowledgeBase
 from documents.parsing.registry import SUPPORTED
 
@@ -61,10 +63,35 @@ class Entry:
 
 
 @dataclass(slots=True)
+class Archive:
+    """An archive of the run, which a worker takes apart. Its files become entries of the run."""
+
+    name: str
+    delivery_id: int
+    state: str
+    """The delivery's state when last looked at."""
+    code: str = ""
+    """Why it ended early, as in ``documents.delivery_problems``."""
+    waiting: int = 0
+    """Files that are known to be in it and are not settled yet."""
+    settled: set[int] = field(default_factory=set)
+    """Ids of its files that are entries of the run already."""
+
+    @property
+    def is_waiting(self) -> bool:
+        return self.state in Delivery.UNFINISHED
+
+    @property
+    def has_failed(self) -> bool:
+        return not self.is_waiting and self.state != Delivery.State.DONE
+
+
+@dataclass(slots=True)
 class Ingest:
     """What became of a run so far."""
 
     entries: list[Entry] = field(default_factory=list)
+    archives: list[Archive] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     not_tried: int = 0
     """Files left when the run was stopped or the disk was full."""
@@ -89,11 +116,19 @@ class Ingest:
         for entry in self.entries:
             if entry.has_failed:
                 found.setdefault(entry.code or entry.state, []).append(entry.name)
+        for archive in self.archives:
+            if archive.has_failed:
+                found.setdefault(archive.code or archive.state, []).append(archive.name)
         return dict(sorted(found.items(), key=lambda item: (-len(item[1]), item[0])))
 
     @property
     def waiting(self) -> list[Entry]:
         return [entry for entry in self.entries if entry.is_waiting]
+
+    @property
+    def unpacking(self) -> list[Archive]:
+        """Archives that a worker has not taken apart yet."""
+        return [archive for archive in self.archives if archive.is_waiting]
 
     @property
     def is_complete(self) -> bool:
@@ -111,7 +146,8 @@ def take(
     on_entry: Callable[[Entry], None],
     should_stop: Callable[[], bool],
 ) -> None:
-    """Hand each file to ``uploading.upload`` and note in ``run`` what became of it.
+    """Hand each file to ``uploading.upload``, or an archive to ``delivering``, and note it in
+    ``run``.
 
     One that is refused harms no other; a full disk ends the run, since each further file would
     meet it. ``should_stop`` is asked between files, so that none is left half stored. With
@@ -124,6 +160,11 @@ def take(
             run.not_tried = len(left) - position
             return
         entry = _patiently(partial(_take, file, actor, base, retry_failed=retry_failed))
+        if isinstance(entry, Archive):
+            if all(archive.delivery_id != entry.delivery_id for archive in run.archives):
+                run.archives.append(entry)
+                continue
+            entry = Entry(file.name, "known")  # the same archive again, while that one waits
         run.entries.append(entry)
         on_entry(entry)
         if entry.outcome == "refused" and entry.code == "disk_full":
@@ -134,19 +175,31 @@ def take(
 def follow(
     run: Ingest,
     *,
+    actor: User,
     base: KnowledgeBase,
+    retry_failed: bool = False,
+    on_entry: Callable[[Entry], None],
     on_poll: Callable[[], None],
     should_stop: Callable[[], bool],
     poll_s: float = POLL_S,
 ) -> None:
-    """Look at the versions until each is final, the base is paused, or ``should_stop`` says so.
+    """Look at what waits until each is final, the base is paused, or ``should_stop`` says so.
 
-    ``on_poll`` is called after each look. One that was deleted meanwhile is no longer waited for.
+    ``on_entry`` is called for each file that came out of an archive, ``on_poll`` after each look.
+    A document that was deleted meanwhile is no longer waited for.
     """
     while True:
+        for archive in run.unpacking:
+            for entry in _patiently(partial(_came_out, archive)):
+                if retry_failed:
+                    _patiently(partial(_retry, entry, actor))
+                run.entries.append(entry)
+                on_entry(entry)
+            if archive.has_failed:
+                run.not_tried += archive.waiting
         _patiently(lambda: _look(run))
         on_poll()
-        if not run.waiting:
+        if not run.waiting and not run.unpacking:
             return
         if _patiently(lambda: KnowledgeBase.objects.filter(pk=base.pk, is_paused=True).exists()):
             run.paused = True
@@ -157,18 +210,22 @@ def follow(
         time.sleep(poll_s)
 
 
-def _take(file: FoundFile, actor: User, base: KnowledgeBase, *, retry_failed: bool) -> Entry:
+def _take(
+    file: FoundFile, actor: User, base: KnowledgeBase, *, retry_failed: bool
+) -> Entry | Archive:
     try:
         opened = file.path.open("rb")
     except OSError:
         return Entry(file.name, "refused", "unreadable")
     with opened:
+        given_file = File(opened, name=PurePath(file.name).name)
         try:
-            given = uploading.upload(
-                actor=actor,
-                knowledge_base=base,
-                file=File(opened, name=PurePath(file.name).name),
-            )
+            if delivering.is_archive(file.name):
+                asked = delivering.request_archive(
+                    actor=actor, knowledge_base=base, file=given_file
+                )
+                return Archive(file.name, asked.delivery.pk, asked.delivery.state)
+            given = uploading.upload(actor=actor, knowledge_base=base, file=given_file)
         except uploading.UploadRefused as refusal:
             return _refused(file.name, refusal.code)
     version = given.version
@@ -180,18 +237,59 @@ def _take(file: FoundFile, actor: User, base: KnowledgeBase, *, retry_failed: bo
         version.pk,
         version.state,
     )
-    if (
-        retry_failed
-        and entry.has_failed
-        and uploading.reprocess(actor=actor, document=given.document)
-    ):
-        entry.state, entry.code = State.PENDING, ""
+    if retry_failed:
+        _retry(entry, actor)
     return entry
+
+
+def _retry(entry: Entry, actor: User) -> None:
+    """Queue the entry's document again if its processing failed."""
+    if entry.version_id is None or not entry.has_failed:
+        return
+    version = DocumentVersion.objects.select_related("document").get(pk=entry.version_id)
+    if uploading.reprocess(actor=actor, document=version.document):
+        entry.state, entry.code = State.PENDING, ""
+
+
+def _came_out(archive: Archive) -> list[Entry]:
+    """Files of the archive that were settled since the last look, and its state in ``archive``."""
+    # First the state: after a final one no file is settled any more.
+    row = Delivery.objects.filter(pk=archive.delivery_id).first()
+    archive.state = row.state if row is not None else Delivery.State.CANCELLED
+    archive.code = row.error_code if row is not None else "deleted"
+    files = DeliveredFile.objects.filter(delivery=archive.delivery_id).order_by("position")
+    archive.waiting = files.filter(outcome=DeliveredFile.Outcome.WAITING).count()
+    settled = list(
+        files.exclude(outcome=DeliveredFile.Outcome.WAITING).exclude(pk__in=archive.settled)
+    )
+    archive.settled.update(file.pk for file in settled)
+    versions = _newest_versions(file.document_id for file in settled)
+    return [_entry_of(archive, file, versions) for file in settled]
+
+
+def _entry_of(archive: Archive, file: DeliveredFile, versions: dict[int, DocumentVersion]) -> Entry:
+    name = f"{archive.name}/{file.name}"
+    if file.outcome == DeliveredFile.Outcome.REFUSED:
+        return _refused(name, file.code)
+    outcome: Outcome = "stored" if file.outcome == DeliveredFile.Outcome.STORED else "known"
+    version = versions.get(file.document_id or 0)
+    if version is None:
+        return Entry(name, outcome, "deleted", state=State.CANCELLED)
+    return Entry(name, outcome, version.error_code, version.document_id, version.pk, version.state)
+
+
+def _newest_versions(documents: Iterable[int | None]) -> dict[int, DocumentVersion]:
+    """Document id -> its newest version; none for a document that was deleted."""
+    versions = DocumentVersion.objects.filter(
+        document__in=[pk for pk in documents if pk is not None], document__deleted_at=None
+    )
+    return {version.document_id: version for version in versions.order_by("number")}
 
 
 def _refused(name: str, code: str) -> Entry:
     # A film that is too large is first of all a film.
-    if code in {"too_large", "empty"} and PurePath(name).suffix.lower() not in SUPPORTED:
+    is_read = PurePath(name).suffix.lower() in SUPPORTED or delivering.is_archive(name)
+    if code in {"too_large", "empty"} and not is_read:
         code = "unsupported"
     return Entry(name, "unsupported" if code == "unsupported" else "refused", code)
 

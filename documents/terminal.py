@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from documents.problems import explain
+from documents.delivery_problems import explain_delivery
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -81,11 +81,13 @@ def summary_lines(run: Ingest) -> Iterator[str]:
         ready = sum(entry.state == "ready" for entry in run.entries)
         failed = sum(entry.has_failed and entry.version_id is not None for entry in run.entries)
         yield f"Ready {ready}, failed {failed}, still waiting {len(run.waiting)}"
+    if waiting := len(run.unpacking):
+        yield f"Archives not unpacked yet: {waiting}"
     if formats := run.unsupported():
         counted = (f"{ending or 'no ending'} {n}" for ending, n in formats.most_common())
         yield f"Not read: {', '.join(counted)}"
     for code, names in run.failures().items():
-        problem = explain(code)
+        problem = explain_delivery(code)
         yield ""
         yield f"{code} ({len(names)}): {problem.sentence} {problem.remedy}"
         yield from (f"  {name}" for name in names[:MOST_NAMES])
@@ -116,12 +118,21 @@ def as_values(run: Ingest) -> dict[str, Any]:
             }
             for entry in run.entries
         ],
+        "archives": [
+            {
+                "name": archive.name,
+                "delivery": archive.delivery_id,
+                "state": archive.state,
+                "code": archive.code,
+            }
+            for archive in run.archives
+        ],
         "unsupported": dict(run.unsupported()),
         "failures": [
             {
                 "code": code,
-                "sentence": str(explain(code).sentence),
-                "remedy": str(explain(code).remedy),
+                "sentence": str(explain_delivery(code).sentence),
+                "remedy": str(explain_delivery(code).remedy),
                 "files": names,
             }
             for code, names in run.failures().items()

@@ -15,15 +15,16 @@ from django.http import Http404
 
 from accounts.acting import NobodyToActAs, acting_user
 from documents import access, ingesting
+from documents.delivery_problems import explain_delivery
 from documents.folders import FoundFile, Skipped, walk
 from documents.ingesting import Entry, Ingest
-from documents.problems import explain
 from documents.terminal import REASONS, Meter, as_values, summary_lines
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
     from types import FrameType
 
+    from accounts.models import User
     from documents.models import KnowledgeBase
 
 NOTHING_MOVES_S = 60.0
@@ -33,14 +34,14 @@ NOTHING_MOVES_S = 60.0
 class Command(BaseCommand):
     help = (
         "Uploads a file, or every file of a folder and the folders in it, and follows them until"
-        " each is ready or failed. What the knowledge base has already, by its bytes, is passed"
-        " over, so a run that was interrupted is gone on with by running it again. Ends with 1"
-        " when anything failed or was left over; formats that are not read are counted, and are"
-        " no failure."
+        " each is ready or failed. A ZIP is unpacked by the workers, as on the upload page. What"
+        " the knowledge base has already, by its bytes, is passed over, so a run that was"
+        " interrupted is gone on with by running it again. Ends with 1 when anything failed or"
+        " was left over; formats that are not read are counted, and are no failure."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("path", type=Path, help="a folder, or one file")
+        parser.add_argument("path", type=Path, help="a folder, one file, or a ZIP of files")
         parser.add_argument("--kb", required=True, metavar="SLUG", help="the knowledge base")
         parser.add_argument("--user", help="upload as this user; by default as an administrator")
         parser.add_argument(
@@ -64,18 +65,19 @@ class Command(BaseCommand):
         with self.stop:
             run, files = self._look_through(options["path"])
             total = len(run.entries) + len(files)
+            retry = bool(options["retry_failed"])
             try:
                 ingesting.take(
                     run,
                     files,
                     actor=actor,
                     base=base,
-                    retry_failed=options["retry_failed"],
+                    retry_failed=retry,
                     on_entry=lambda entry: self._note(entry, run, total),
                     should_stop=self.stop.is_asked,
                 )
                 if not options["no_wait"] and not run.stopped:
-                    self._follow(run, base)
+                    self._follow(run, actor, base, retry_failed=retry)
             except (OperationalError, InterfaceError) as error:
                 self.meter.end()
                 raise CommandError(
@@ -97,28 +99,44 @@ class Command(BaseCommand):
         return run, files
 
     def _note(self, entry: Entry, run: Ingest, total: int) -> None:
+        self._say(entry)
+        done = len(run.entries) + len(run.archives)
+        self.meter.show(done, total, f"{done} of {total} files stored or passed over")
+
+    def _say(self, entry: Entry) -> None:
         if entry.outcome == "known":
             self.meter.say(f"there already: {entry.name}")
         elif entry.outcome == "refused":
-            self.meter.say(f"refused {entry.name}: {explain(entry.code).sentence}")
-        done = len(run.entries)
-        self.meter.show(done, total, f"{done} of {total} files stored or passed over")
+            self.meter.say(f"refused {entry.name}: {explain_delivery(entry.code).sentence}")
 
-    def _follow(self, run: Ingest, base: KnowledgeBase) -> None:
-        total = sum(entry.version_id is not None for entry in run.entries)
-        moved_at, before = time.monotonic(), -1
+    def _follow(self, run: Ingest, actor: User, base: KnowledgeBase, *, retry_failed: bool) -> None:
+        moved_at, before = time.monotonic(), (-1, -1)
 
         def on_poll() -> None:
             nonlocal moved_at, before
-            done = total - len(run.waiting)
-            self.meter.show(done, total, f"{done} of {total} documents processed")
-            if done != before:
-                moved_at, before = time.monotonic(), done
+            stored = sum(entry.version_id is not None for entry in run.entries)
+            done = stored - len(run.waiting)
+            # As far as is known: what is in an archive is seen when it is taken apart.
+            total = stored + sum(archive.waiting or 1 for archive in run.unpacking)
+            words = f"{done} of {total} documents processed"
+            if archives := len(run.unpacking):
+                words += f", {archives} {'archive' if archives == 1 else 'archives'} to unpack"
+            self.meter.show(done, total, words)
+            if (done, stored) != before:
+                moved_at, before = time.monotonic(), (done, stored)
             elif time.monotonic() - moved_at > NOTHING_MOVES_S:
                 moved_at = time.monotonic()
                 self.meter.say("Nothing was finished for a minute. Is a worker running?")
 
-        ingesting.follow(run, base=base, on_poll=on_poll, should_stop=self.stop.is_asked)
+        ingesting.follow(
+            run,
+            actor=actor,
+            base=base,
+            retry_failed=retry_failed,
+            on_entry=self._say,
+            on_poll=on_poll,
+            should_stop=self.stop.is_asked,
+        )
 
     def _report(self, run: Ingest, *, as_json: bool) -> None:
         if as_json:
@@ -132,7 +150,7 @@ class Command(BaseCommand):
             raise CommandError(
                 "Stopped. What is stored is processed in the background; run this again to go on."
             )
-        if not any(entry.version_id for entry in run.entries):
+        if not run.unpacking and not any(entry.version_id for entry in run.entries):
             raise CommandError("No file was taken.")
         if not run.is_complete:
             raise CommandError("Not everything is ready; the reasons are above.")

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import signal
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,8 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
 from accounts.models import AuditEvent
-from documents import curating, indexing, ingesting, uploading
+from documents import curating, delivery_tasks, indexing, ingesting, terminal, uploading
+from documents.deliveries import Delivery
 from documents.models import Document, DocumentVersion, KnowledgeBase, Membership
 from documents.uploading import UploadRefused
 from tests.integration.documents_services.conftest import SLEEP
@@ -47,7 +49,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def work() -> None:
-    """What a worker does: each waiting version is processed."""
+    """What a worker does: each waiting archive is unpacked, each waiting version processed."""
+    for pk in Delivery.objects.filter(state=Delivery.State.PENDING).values_list("pk", flat=True):
+        delivery_tasks.unpack_archive(pk)
     for pk in DocumentVersion.objects.filter(state=State.PENDING).values_list("pk", flat=True):
         indexing.index_document(pk)
 
@@ -331,6 +335,94 @@ def test_only_who_curates_the_knowledge_base_may(
     with pytest.raises(CommandError, match=words):
         call_command("ingest", folder, kb=slug, user=user, stdout=io.StringIO())
     assert not Document.objects.exists()
+
+
+def zipped(path: Path, files: dict[str, str]) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
+
+
+def test_a_zip_within_a_folder_is_unpacked_by_the_worker_and_its_files_are_followed(
+    alice: User,
+    knowledge_base: KnowledgeBase,
+    folder: Path,
+    worker: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(terminal, "SECONDS_BETWEEN_LINES", 0.0)
+    (folder / "empty.md").unlink()
+    inside = {"Food/tea.md": SLEEP, "Food/soup.md": "# Soup\n\nHot.", "no.md": "", "a.mp4": "x"}
+    zipped(folder / "deep" / "more.ZIP", inside)
+    zipped(folder / "twice.zip", inside).write_bytes((folder / "deep" / "more.ZIP").read_bytes())
+    printed, said = run(folder, fails="Not everything is ready")
+    assert (
+        "9 files: 3 stored, 3 there already, 1 refused, 2 of a format that is not read" in printed
+    )
+    assert "Ready 5, failed 0, still waiting 0" in printed
+    assert "Not read: .mp4 2" in printed
+    assert "  deep/more.ZIP/no.md" in printed
+    assert "refused deep/more.ZIP/no.md: The file is empty." in said
+    assert "there already: twice.zip" in said
+    assert "1 archive to unpack" in said
+    assert "5 of 5 documents processed" in said
+    assert Document.objects.get(title="Soup").tags == ["Food"]
+    assert Delivery.objects.get().requested_by == alice
+
+
+def test_a_zip_alone_can_be_left_to_the_workers_and_taken_again(
+    alice: User, knowledge_base: KnowledgeBase, tmp_path: Path, worker: None
+) -> None:
+    path = zipped(tmp_path / "all.zip", {"sleep.md": SLEEP, "bad.pdf": "%PDF-1.7\n" + "no" * 99})
+    printed, _ = run(path, "--no-wait")
+    assert "Archives not unpacked yet: 1" in printed
+    assert not Document.objects.exists()
+    printed, _ = run(path, fails="Not everything is ready")
+    assert "2 files: 2 stored" in printed
+    assert "Ready 1, failed 1" in printed
+    assert Delivery.objects.count() == 1, "the one that waited was gone on with"
+    again, _ = run(path, "--retry-failed", fails="Not everything is ready")
+    assert "2 files: 2 there already" in again
+    attempts = DocumentVersion.objects.values_list("filename", "attempt")
+    assert dict(attempts) == {"sleep.md": 1, "bad.pdf": 2}
+
+
+def test_a_zip_of_which_nothing_can_be_taken_says_why(
+    alice: User, knowledge_base: KnowledgeBase, tmp_path: Path, worker: None
+) -> None:
+    damaged = tmp_path / "damaged.zip"
+    damaged.write_bytes(b"PK\x03\x04" + b"nothing" * 9)
+    printed, _ = run(damaged, "--json", fails="No file was taken")
+    told = json.loads(printed)
+    assert [one["state"] for one in told["archives"]] == ["failed"]
+    assert [(one["code"], one["files"]) for one in told["failures"]] == [
+        ("truncated", ["damaged.zip"])
+    ]
+    damaged.write_text("no archive at all")
+    printed, _ = run(damaged, fails="No file was taken")
+    assert "mislabelled (1)" in printed
+
+
+def test_what_was_left_of_a_zip_when_the_disk_was_full_is_counted(
+    alice: User,
+    knowledge_base: KnowledgeBase,
+    tmp_path: Path,
+    worker: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    upload, times = uploading.upload, iter(range(1))
+
+    def full(**kwargs: Any) -> Any:
+        for _ in times:
+            return upload(**kwargs)
+        raise UploadRefused("disk_full", "")
+
+    monkeypatch.setattr(uploading, "upload", full)
+    path = zipped(tmp_path / "all.zip", {f"{n}.md": f"# {n}" for n in range(4)})
+    printed, _ = run(path, fails="Not everything is ready")
+    assert "4 files: 1 stored, 3 not tried" in printed
+    assert "disk_full (1)" in printed
 
 
 def test_a_path_that_is_not_there_and_an_empty_folder_are_said(
