@@ -9,12 +9,20 @@ from __future__ import annotations
 from django.db import transaction
 
 from documents import tasks, turns
-from documents.queueing import ring
+from documents.queueing import enqueue_on_commit, ring
 
 
 def ring_on_commit() -> None:
     """Once the transaction has committed, wake a worker for what waits, unless many were woken."""
     transaction.on_commit(_ring, robust=True)
+
+
+def ring_once_on_commit() -> None:
+    """Once the transaction has committed, wake one worker, however many versions wait.
+
+    For what lets many versions wait at once: nobody has rung for those.
+    """
+    enqueue_on_commit(tasks.process_next)
 
 
 def _ring() -> None:

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from accounts.audit import record
 from documents import claims
-from documents.doorbell import ring_on_commit
+from documents.doorbell import ring_once_on_commit
 from documents.models import Document, DocumentVersion, KnowledgeBase
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def try_now(*, actor: User, document: Document) -> bool:
         hastened = claims.hasten(DocumentVersion.objects.filter(document=document))
         if hastened:
             record(actor, "document.try_now", document)
-            ring_on_commit()
+            ring_once_on_commit()
     return bool(hastened)
 
 
@@ -66,5 +66,5 @@ def set_paused(*, actor: User, knowledge_base: KnowledgeBase, paused: bool) -> b
         if changed:
             action = "knowledge_base.pause" if paused else "knowledge_base.resume"
             record(actor, action, knowledge_base)
-            ring_on_commit()
+            ring_once_on_commit()
     return bool(changed)

@@ -17,7 +17,7 @@ from django.utils.translation import ngettext
 
 from accounts.audit import record
 from documents import claims
-from documents.doorbell import ring_on_commit
+from documents.doorbell import ring_on_commit, ring_once_on_commit
 from documents.fingerprints import sha256_of
 from documents.models import Document, DocumentVersion, KnowledgeBase
 from documents.parsing.base import ParseError
@@ -116,8 +116,9 @@ def reprocess(*, actor: User, document: Document) -> bool:
     """
     with transaction.atomic():
         newest = document.versions.order_by("-number").first()
-        if newest is None or not _queue_again([newest.pk]):
+        if newest is None or not claims.wait_again([newest.pk]):
             return False
+        ring_on_commit()
         record(actor, "document.reprocess", document, version=newest.number)
     return True
 
@@ -133,8 +134,9 @@ def retry_failed(*, actor: User, knowledge_base: KnowledgeBase) -> int:
         state__in=[DocumentVersion.State.FAILED, DocumentVersion.State.CANCELLED],
     )
     with transaction.atomic():
-        queued = _queue_again(list(failed.values_list("pk", flat=True)))
+        queued = claims.wait_again(list(failed.values_list("pk", flat=True)))
         if queued:
+            ring_once_on_commit()
             record(actor, "knowledge_base.retry_failed", knowledge_base, versions=queued)
     return len(queued)
 
@@ -282,14 +284,6 @@ def keep(field: FieldFile, suffix: str, file: File[bytes], undo: ExitStack) -> N
             raise refusal("disk_full") from error
         raise
     undo.callback(field.delete, save=False)
-
-
-def _queue_again(versions: list[int]) -> list[int]:
-    """Set final versions back to the start and ring for them. Returns those that were final."""
-    queued = claims.wait_again(versions)
-    if queued:
-        ring_on_commit()
-    return queued
 
 
 def _title(filename: str) -> str:

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from documents import indexing, lexicon, queueing, tasks
+from documents import indexing, lexicon, processing, queueing, tasks, uploading
 from documents.doorbell import ring_on_commit
 from documents.models import DocumentVersion, IndexGeneration
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pytest_django import DjangoCaptureOnCommitCallbacks
     from redis import Redis
 
+    from accounts.models import User
     from documents.models import Document, KnowledgeBase
 
     MakeVersion = Callable[..., DocumentVersion]
@@ -122,6 +123,35 @@ def test_hundreds_of_uploads_ring_no_more_often_than_workers_can_be_woken(
         with django_capture_on_commit_callbacks(execute=True):
             ring_on_commit()
     assert len(rung) == tasks.MOST_RINGS
+
+
+@pytest.mark.parametrize("what", ["go on", "try all again", "try now"])
+def test_one_bell_rings_for_what_a_curator_begins_however_many_wait(
+    waiting: MakeVersion,
+    knowledge_base: KnowledgeBase,
+    alice: User,
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+    what: str,
+) -> None:
+    rung: list[int] = []
+    monkeypatch.setattr(tasks.process_next, "delay", lambda: rung.append(1))
+    last = [waiting("text", f"{number}.md") for number in range(tasks.MOST_RINGS + 2)][-1]
+    if what == "go on":
+        processing.set_paused(actor=alice, knowledge_base=knowledge_base, paused=True)
+    elif what == "try all again":
+        DocumentVersion.objects.update(state=State.FAILED)
+    else:
+        later = timezone.now() + timedelta(hours=1)
+        DocumentVersion.objects.filter(pk=last.pk).update(not_before=later)
+    with django_capture_on_commit_callbacks(execute=True):
+        if what == "go on":
+            processing.set_paused(actor=alice, knowledge_base=knowledge_base, paused=False)
+        elif what == "try all again":
+            uploading.retry_failed(actor=alice, knowledge_base=knowledge_base)
+        else:
+            processing.try_now(actor=alice, document=last.document)
+    assert rung == [1]
 
 
 def test_refreshing_counts_what_is_stale_and_nothing_else(
