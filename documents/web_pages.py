@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import hashlib
 import logging
 import tempfile
 from pathlib import Path, PurePosixPath
@@ -35,6 +36,9 @@ logger = logging.getLogger(__name__)
 Outcome = DeliveredFile.Outcome
 
 TIME_LIMIT_S = 60.0
+READING_S = 60.0
+RECOGNITION_S = 120.0
+"""All three together are less than a worker's time for a page, ``delivery_tasks``."""
 LARGEST_PAGE_MB = 50
 _SAME_TYPE = {
     "application/xhtml+xml": "text/html",
@@ -84,7 +88,9 @@ def _fetch(held: Claim, delivery: Delivery) -> None:
     )
     data, name = text_of(page), name_of(page)
     held.write()
-    says_the_same = delivery.document is not None and _is_same_text(delivery.document, data, name)
+    says_the_same = delivery.document is not None and _says_the_same(
+        held, delivery.document, data, name
+    )
     with transaction.atomic():
         held.write(progress_done=1, progress_total=1)
         file = DeliveredFile(delivery=delivery, position=0, name=str(page.address), size=len(data))
@@ -120,18 +126,34 @@ def _outcome(delivery: Delivery, taken: UploadOutcome) -> DeliveredFile.Outcome:
     return Outcome.UNCHANGED if taken.document == delivery.document else Outcome.KNOWN
 
 
-def _is_same_text(document: Document, data: bytes, name: str) -> bool:
-    """Whether the page says what the searched version says: its bytes change with every visit."""
-    kept = ParsedText.objects.filter(version=document.current_version_id).first()
-    if kept is None:
+def _says_the_same(held: Claim, document: Document, data: bytes, name: str) -> bool:
+    """Whether the page says what the searched version says: its bytes change with every visit.
+
+    A scan of other bytes that takes longer than ``RECOGNITION_S`` counts as another. Raises
+    ``ParseError`` when the claim is lost meanwhile.
+    """
+    searched = document.current_version
+    kept = ParsedText.objects.filter(version=searched).first()
+    if searched is None or kept is None:
         return False
+    if searched.sha256 == hashlib.sha256(data).hexdigest():
+        return True
     with tempfile.TemporaryDirectory(prefix="ragsite-page-") as folder:
         path = Path(folder, "page")
         path.write_bytes(data)
         try:
-            return parse_file(path, SUPPORTED[PurePosixPath(name).suffix]).text == kept.text
-        except ParseError:
+            found = parse_file(
+                path,
+                SUPPORTED[PurePosixPath(name).suffix],
+                time_limit_s=READING_S,
+                recognition_s=RECOGNITION_S,
+                cancelled=held.cancellation(),
+            )
+        except ParseError as error:
+            if error.code == "cancelled":
+                raise
             return False  # the version will say what is wrong
+    return found.text == kept.text
 
 
 def name_of(page: FetchedPage) -> str:

@@ -10,11 +10,21 @@ import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 
 from accounts.models import AuditEvent
-from documents import curating, delivering, fetching, indexing, purging, web_pages
+from documents import (
+    curating,
+    delivering,
+    delivery_claims,
+    delivery_tasks,
+    fetching,
+    indexing,
+    purging,
+    web_pages,
+)
 from documents.deliveries import DeliveredFile, Delivery
 from documents.delivery_problems import PROBLEMS
 from documents.fetching import FetchedPage, FetchRefused
 from documents.models import Document, DocumentVersion, KnowledgeBase, Membership
+from documents.parsing.base import ParseError
 from documents.web_addresses import parse
 
 if TYPE_CHECKING:
@@ -25,6 +35,7 @@ if TYPE_CHECKING:
     from pytest_django import Settings
 
     from accounts.models import User
+    from documents.types import ParsedDocument
 
 State = Delivery.State
 Outcome = DeliveredFile.Outcome
@@ -125,6 +136,44 @@ def test_a_page_that_says_something_else_gives_its_document_a_new_version(
     assert document.current_version is not None
     assert document.current_version.number == 2
     assert "coffee" in document.chunks.get().text
+
+
+def test_a_page_that_takes_long_to_be_read_again_keeps_its_claim_and_ends_when_cancelled(
+    alice: User, knowledge_base: KnowledgeBase, web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched(alice, knowledge_base)
+    index()
+    web.data = PAGE.format(2).encode()
+    delivery = asked(alice, knowledge_base)
+
+    def read(*_: object, cancelled: Callable[[], bool], **limits: float) -> ParsedDocument:
+        before = Delivery.objects.get(pk=delivery.pk).heartbeat_at
+        assert not cancelled()
+        assert Delivery.objects.get(pk=delivery.pk).heartbeat_at != before
+        Delivery.objects.update(state=State.CANCELLED)
+        assert cancelled()
+        raise ParseError("cancelled")
+
+    monkeypatch.setattr(delivery_claims, "HEARTBEAT_EVERY_S", 0)
+    monkeypatch.setattr(web_pages, "parse_file", read)
+    web_pages.fetch(delivery.pk)
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.files.count()) == (State.CANCELLED, 0)
+    assert DocumentVersion.objects.count() == 1
+
+
+def test_a_page_of_the_same_bytes_is_not_read_again(
+    alice: User, knowledge_base: KnowledgeBase, web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched(alice, knowledge_base)
+    index()
+    monkeypatch.setattr(web_pages, "parse_file", Mock(side_effect=AssertionError))
+    assert fetched(alice, knowledge_base).files.get().outcome == Outcome.UNCHANGED
+
+
+def test_what_one_page_may_take_is_less_than_what_its_worker_has() -> None:
+    all_of_it = web_pages.TIME_LIMIT_S + web_pages.READING_S + web_pages.RECOGNITION_S
+    assert all_of_it < delivery_tasks.fetch_page.soft_time_limit
 
 
 def test_one_page_is_one_document_however_its_address_is_written(
