@@ -100,7 +100,7 @@ def _list(held: Claim, path: Path, cancelled: Callable[[], bool]) -> None:
     message = run_job(path, "unpack", {}, time_limit_s=TIME_LIMIT_S, cancelled=cancelled)
     rows = [
         DeliveredFile(
-            delivery_id=held.delivery_id,
+            delivery_id=held.job_id,
             position=member.position,
             name=member.name,
             size=member.size,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from django.conf import settings
 from django.db import models
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from documents.jobs import Job
 
-class Delivery(models.Model):
+
+class Delivery(Job):
     """Something that a worker takes documents out of. The row is the job, as a version's is.
 
     Claimed by a conditional UPDATE that raises ``attempt``; each file of it is settled once, so
@@ -44,21 +44,9 @@ class Delivery(models.Model):
     """The archive until its files are taken out of it."""
     size = models.PositiveBigIntegerField(default=0)
     sha256 = models.CharField(max_length=64, blank=True)
-    requested_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
-    )
     state = models.CharField(max_length=10, choices=State, default=State.PENDING)
-    attempt = models.PositiveIntegerField(default=0)
     lost_attempts = models.PositiveIntegerField(default=0)
     worker = models.CharField(max_length=120, blank=True, db_default="")
-    heartbeat_at = models.DateTimeField(null=True, blank=True)
-    progress_done = models.PositiveIntegerField(default=0)
-    progress_total = models.PositiveIntegerField(default=0)
-    error_code = models.CharField(max_length=40, blank=True)
-    error_detail = models.CharField(max_length=500, blank=True)
-    created_at = models.DateTimeField(default=timezone.now)
-    started_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         verbose_name = _("delivery")

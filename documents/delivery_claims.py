@@ -1,25 +1,19 @@
-"""Who works on a delivery: claimed by a conditional UPDATE, kept by a heartbeat, fenced by attempt.
-
-As ``claims`` for versions: a worker that was given up for dead may still be running, and what it
-writes late changes nothing.
-"""
+"""Who works on a delivery (``jobs``): an archive, or a page on the web."""
 
 from __future__ import annotations
 
-import logging
 import time
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from django.db.models import F, Q
-from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from documents import access
+from documents import access, jobs
 from documents.deliveries import Delivery
+from documents.jobs import ClaimLost
 from documents.parsing.base import ParseError
-from documents.workers import is_gone, worker_name
+from documents.workers import worker_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,8 +21,6 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
     from accounts.models import User
-
-logger = logging.getLogger(__name__)
 
 State = Delivery.State
 
@@ -43,26 +35,16 @@ KEPT_AFTER_FAILURE = timedelta(days=7)
 """So long a failed archive can be tried again without being sent again."""
 
 
-class ClaimLost(Exception):
-    """The delivery is no longer this worker's: cancelled, given up, or claimed by another."""
-
-
 @dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(jobs.JobClaim):
     """The right to work on one delivery, for one attempt."""
 
-    delivery_id: int
-    attempt: int
-
-    def rows(self) -> QuerySet[Delivery]:
-        """The row as long as the claim holds, else no row."""
-        return Delivery.objects.filter(
-            pk=self.delivery_id, attempt=self.attempt, state=State.RUNNING
-        )
+    model = Delivery
 
     def row(self) -> Delivery:
         """The row as it is now. Raises ``ClaimLost``."""
-        found = self.rows().select_related("knowledge_base", "requested_by", "document").first()
+        row = self.rows().select_related("knowledge_base", "requested_by", "document")
+        found: Delivery | None = row.first()
         if found is None:
             raise ClaimLost
         return found
@@ -83,26 +65,9 @@ class Claim:
 
         return cancelled
 
-    def write(self, **values: Any) -> None:
-        """Set fields of the row, which is the heartbeat too. Raises ``ClaimLost``."""
-        if not self.rows().update(heartbeat_at=timezone.now(), **values):
-            raise ClaimLost
-
     def finish(self) -> None:
         """All of it is settled. Raises ``ClaimLost``."""
-        self.write(state=State.DONE, finished_at=timezone.now(), lost_attempts=0)
-
-    def fail(self, code: str, detail: str = "") -> None:
-        """It cannot go on; what was taken out of it stays. Raises ``ClaimLost``."""
-        self.write(
-            state=State.FAILED,
-            finished_at=timezone.now(),
-            error_code=code[:40],
-            error_detail=detail[:500],
-        )
-        logger.warning(
-            "delivery.failed", extra={"delivery_id": self.delivery_id, "error_code": code}
-        )
+        self.end(State.DONE, lost_attempts=0)
 
 
 def requester(delivery: Delivery) -> User:
@@ -119,68 +84,30 @@ def requester(delivery: Delivery) -> User:
 
 def claim(delivery_id: int, kind: Delivery.Kind) -> Claim | None:
     """Take a waiting delivery. None when it does not wait, or its knowledge base is not working."""
-    now = timezone.now()
-    taken = Delivery.objects.filter(
-        pk=delivery_id,
-        kind=kind,
-        state=State.PENDING,
-        knowledge_base__is_paused=False,
-        knowledge_base__deleted_at=None,
-    ).update(
-        state=State.RUNNING,
-        attempt=F("attempt") + 1,
-        worker=worker_name(),
-        heartbeat_at=now,
-        started_at=Coalesce("started_at", now),
-        finished_at=None,
-        error_code="",
-        error_detail="",
-    )
-    if not taken:
-        return None
-    return Claim(
-        delivery_id, Delivery.objects.values_list("attempt", flat=True).get(pk=delivery_id)
-    )
+    attempt = jobs.take(_waiting().filter(kind=kind), delivery_id, worker=worker_name())
+    return None if attempt is None else Claim(delivery_id, attempt)
 
 
 def give_up_lost() -> int:
-    """Set deliveries without a worker back to waiting, or fail them. Returns how many.
-
-    A worker is gone when it fell silent, or when it ran on this machine and has ended.
-    """
-    running = Delivery.objects.filter(state=State.RUNNING)
-    gone = [worker for worker in running.values_list("worker", flat=True) if is_gone(worker)]
-    silent = running.filter(
-        Q(worker__in=gone) | Q(heartbeat_at__lt=timezone.now() - HEARTBEAT_EXPIRES)
-    )
-    failed = silent.filter(lost_attempts__gte=MOST_LOSSES - 1).update(
-        state=State.FAILED, finished_at=timezone.now(), error_code="lost"
-    )
-    return failed + silent.update(
-        state=State.PENDING, lost_attempts=F("lost_attempts") + 1, heartbeat_at=timezone.now()
+    """Set deliveries without a worker back to waiting, or fail them. Returns how many."""
+    return jobs.give_up(
+        Delivery.objects.filter(state=State.RUNNING),
+        silent_for=HEARTBEAT_EXPIRES,
+        most_losses=MOST_LOSSES,
+        waiting=State.PENDING,
+        code="lost",
     )
 
 
 def unheard() -> list[tuple[int, str]]:
-    """Id and kind of deliveries that have waited for long, oldest first.
+    """Id and kind of deliveries that wait for long: ``jobs.unheard``."""
+    return [(job.pk, job.kind) for job in jobs.unheard(_waiting(), RING_AGAIN_AFTER)]
 
-    Each is named at most once per ``RING_AGAIN_AFTER``.
-    """
-    now = timezone.now()
-    waiting = (
-        Delivery.objects.filter(
-            state=State.PENDING,
-            knowledge_base__is_paused=False,
-            knowledge_base__deleted_at=None,
-        )
-        .annotate(since=Coalesce("heartbeat_at", "created_at"))
-        .filter(since__lt=now - RING_AGAIN_AFTER)
+
+def _waiting() -> QuerySet[Delivery]:
+    return Delivery.objects.filter(
+        state=State.PENDING, knowledge_base__is_paused=False, knowledge_base__deleted_at=None
     )
-    found = list(waiting.order_by("created_at").values_list("pk", "kind"))
-    Delivery.objects.filter(pk__in=[pk for pk, _kind in found], state=State.PENDING).update(
-        heartbeat_at=now
-    )
-    return found
 
 
 def erase_originals() -> int:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import InterfaceError, OperationalError
 
-from documents.delivery_claims import ClaimLost
 from documents.fetching import FetchRefused
+from documents.jobs import ClaimLost
 from documents.parsing.base import ParseError
 from documents.setbacks import is_disk_full
 from documents.uploading import UploadRefused
@@ -32,7 +32,7 @@ def settle(held: Claim, work: Callable[[], None]) -> None:
     try:
         work()
     except ClaimLost:
-        logger.info("delivery.claim.lost", extra={"delivery_id": held.delivery_id})
+        logger.info("delivery.claim.lost", extra={"delivery_id": held.job_id})
     except (FetchRefused, ParseError, UploadRefused) as error:
         _fail(held, error.code, str(error))
     except (OperationalError, InterfaceError):

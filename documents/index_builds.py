@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from django.conf import settings
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from documents.jobs import Job
 
-class IndexBuild(models.Model):
+
+class IndexBuild(Job):
     """The work of making a generation complete and searching it: a new one, or the one before.
 
     A worker claims the row by a conditional UPDATE that raises ``attempt``, works for a while, and
@@ -37,22 +37,10 @@ class IndexBuild(models.Model):
     )
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.REBUILD)
     state = models.CharField(max_length=10, choices=State, default=State.WAITING)
-    attempt = models.PositiveIntegerField(default=0)
     lost_attempts = models.PositiveIntegerField(default=0)
     postponements = models.PositiveIntegerField(default=0)
     worker = models.CharField(max_length=120, blank=True)
     """As ``workers.worker_name``."""
-    heartbeat_at = models.DateTimeField(null=True, blank=True)
-    progress_done = models.PositiveIntegerField(default=0)
-    progress_total = models.PositiveIntegerField(default=0)
-    error_code = models.CharField(max_length=40, blank=True)
-    error_detail = models.CharField(max_length=500, blank=True)
-    requested_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
-    )
-    created_at = models.DateTimeField(default=timezone.now)
-    started_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         verbose_name = _("index build")

@@ -19,7 +19,6 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, F, OuterRef, Q
 
 from documents import builds, carrying, parsed
-from documents.builds import BuildClaim, BuildLost
 from documents.chunking import chunk
 from documents.corpora import settle
 from documents.fingerprints import sha256_of_text
@@ -36,6 +35,7 @@ from documents.generations import (
     superfluous_generations,
     take_space,
 )
+from documents.jobs import ClaimLost
 from documents.lexicon import rebuild_statistics
 from documents.models import (
     Chunk,
@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
     from accounts.models import User
+    from documents.builds import BuildClaim
     from documents.models import KnowledgeBase
     from inference.ports import Embedder
 
@@ -137,14 +138,14 @@ def continue_build(build_id: int, *, slice_s: float = SLICE_S) -> bool:
         if not _proceed(held, until=time.monotonic() + slice_s):
             held.give_back()
             return True
-    except BuildLost:
+    except ClaimLost:
         logger.info("index.build.lost", extra={"build_id": build_id})
     except _ModelGone:
         _fail(held, "model_changed")
     except InvalidModelResponse as error:
         _fail(held, error.reason, str(error))
     except ModelError as error:
-        with suppress(BuildLost):
+        with suppress(ClaimLost):
             held.postpone(error.reason, str(error))
     return False
 
@@ -156,7 +157,7 @@ def rebuild_index(
 
     The text that was parsed is cut and embedded again; originals are not read. Questions and
     uploads go on meanwhile, and what is uploaded is in the new index too. Raises ``UnderWay``,
-    ``BuildLost`` when it is cancelled, and ``ModelError``; then the old index stays. Call it
+    ``ClaimLost`` when it is cancelled, and ``ModelError``; then the old index stays. Call it
     outside a transaction.
     """
     build = begin_rebuild(knowledge_base)
@@ -209,9 +210,9 @@ def _begin(
 
 
 def _fail(held: BuildClaim, code: str, detail: str = "") -> None:
-    with suppress(BuildLost):
+    with suppress(ClaimLost):
         held.fail(code, detail)
-        logger.warning("index.build.failed", extra={"build_id": held.build_id, "error_code": code})
+        logger.warning("index.build.failed", extra={"build_id": held.job_id, "error_code": code})
 
 
 def _proceed(
@@ -222,7 +223,7 @@ def _proceed(
 ) -> bool:
     """Make the generation complete and search it. False when the time was up before.
 
-    ``until`` is on the monotonic clock. Raises ``BuildLost``, ``ModelError``.
+    ``until`` is on the monotonic clock. Raises ``ClaimLost``, ``ModelError``.
     """
     work = _opened(held, on_progress)
     generation = work.generation
@@ -242,16 +243,16 @@ def _proceed(
     generation.refresh_from_db()
     settle(generation)
     drop_superfluous()
-    logger.info("index.build.done", extra={"build_id": held.build_id, "generation": generation.pk})
+    logger.info("index.build.done", extra={"build_id": held.job_id, "generation": generation.pk})
     return True
 
 
 def _opened(held: BuildClaim, on_progress: Callable[[int], None]) -> _Work:
     """The build's generation with its embedder, and without what was overtaken since."""
-    build = IndexBuild.objects.select_related("generation__knowledge_base").get(pk=held.build_id)
+    build = IndexBuild.objects.select_related("generation__knowledge_base").get(pk=held.job_id)
     generation = build.generation
     if generation is None:
-        raise BuildLost
+        raise ClaimLost
     configured = get_embedder()
     if not Chunk.objects.filter(generation=generation).exists():
         take_space(generation, embedder_named(generation.embedder, configured))

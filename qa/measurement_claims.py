@@ -1,4 +1,4 @@
-"""Who works on a measurement: claimed by a conditional UPDATE, fenced by attempt, one at a time.
+"""Who works on a measurement (``jobs``), of which one at a time is made.
 
 The worker that took it and the program that it started both write the heartbeat, so that it falls
 silent only when neither is there any more.
@@ -11,9 +11,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils import timezone
 
+from documents import jobs
+from documents.jobs import ClaimLost
 from qa.models import RerankerMeasurement
 
 if TYPE_CHECKING:
@@ -30,38 +32,23 @@ MOST_ATTEMPTS = 2
 """One whose worker was lost is tried once more; then something about it loses workers."""
 
 
-class ClaimLost(Exception):
-    """The measurement is no longer this worker's: given up, or ended by another."""
-
-
 class Cancelled(Exception):
     """Somebody asked for the measurement to end."""
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(jobs.JobClaim):
     """The right to make one measurement, for one attempt."""
 
-    measurement_id: int
-    attempt: int
-
-    def rows(self) -> QuerySet[RerankerMeasurement]:
-        """The row as long as the claim holds, else no row."""
-        return RerankerMeasurement.objects.filter(
-            pk=self.measurement_id, attempt=self.attempt, state=State.RUNNING
-        )
+    model = RerankerMeasurement
 
     def row(self) -> RerankerMeasurement:
         """The row as it is now. Raises ``ClaimLost``."""
-        found = self.rows().select_related("profile", "knowledge_base", "requested_by").first()
+        row = self.rows().select_related("profile", "knowledge_base", "requested_by")
+        found: RerankerMeasurement | None = row.first()
         if found is None:
             raise ClaimLost
         return found
-
-    def write(self, **values: Any) -> None:
-        """Set fields of the row, which is the heartbeat too. Raises ``ClaimLost``."""
-        if not self.rows().update(heartbeat_at=timezone.now(), **values):
-            raise ClaimLost
 
     def begin(self, stage: RerankerMeasurement.Stage, total: int = 0) -> None:
         """Enter a stage. Raises ``ClaimLost`` or ``Cancelled``."""
@@ -83,16 +70,7 @@ class Claim:
 
     def finish(self, **values: Any) -> None:
         """The measurement is done. Raises ``ClaimLost``."""
-        self.write(state=State.DONE, finished_at=timezone.now(), error_code="", **values)
-
-    def fail(self, code: str, detail: str = "") -> None:
-        """It cannot be made; the code is explained on the page. Raises ``ClaimLost``."""
-        self.write(
-            state=State.FAILED,
-            finished_at=timezone.now(),
-            error_code=code[:40],
-            error_detail=detail[:500],
-        )
+        self.end(State.DONE, error_code="", **values)
 
     def give_back(self) -> None:
         """Let another worker begin it anew. Raises ``ClaimLost``."""
@@ -100,33 +78,18 @@ class Claim:
 
     def cancel(self) -> None:
         """It ends because somebody asked for that. Raises ``ClaimLost``."""
-        self.write(state=State.CANCELLED, finished_at=timezone.now())
+        self.end(State.CANCELLED)
 
 
 def claim(measurement_id: int) -> Claim | None:
     """Take a waiting measurement; ``None`` when it does not wait, or another runs."""
-    now = timezone.now()
-    waiting = RerankerMeasurement.objects.filter(pk=measurement_id, state=State.PENDING)
+    begun = {"stage": Stage.LOAD, "progress_done": 0, "progress_total": 0}
     try:
         with transaction.atomic():
-            taken = waiting.update(
-                state=State.RUNNING,
-                stage=Stage.LOAD,
-                attempt=F("attempt") + 1,
-                heartbeat_at=now,
-                started_at=now,
-                finished_at=None,
-                progress_done=0,
-                progress_total=0,
-                error_code="",
-                error_detail="",
-            )
+            attempt = jobs.take(_waiting(), measurement_id, started_at=timezone.now(), **begun)
     except IntegrityError:  # The database lets one run at a time; this one's turn comes.
         return None
-    if not taken:
-        return None
-    attempt = RerankerMeasurement.objects.values_list("attempt", flat=True).get(pk=measurement_id)
-    return Claim(measurement_id, attempt)
+    return None if attempt is None else Claim(measurement_id, attempt)
 
 
 def give_up_lost() -> list[RerankerMeasurement]:
@@ -153,8 +116,7 @@ def next_waiting() -> int | None:
     """The one to take up now: the oldest waiting, while none runs."""
     if RerankerMeasurement.objects.filter(state=State.RUNNING).exists():
         return None
-    waiting = RerankerMeasurement.objects.filter(state=State.PENDING).order_by("created_at", "pk")
-    return waiting.values_list("pk", flat=True).first()
+    return _waiting().order_by("created_at", "pk").values_list("pk", flat=True).first()
 
 
 def unheard() -> int | None:
@@ -162,12 +124,8 @@ def unheard() -> int | None:
     pk = next_waiting()
     if pk is None:
         return None
-    now = timezone.now()
-    early = now - RING_AGAIN_AFTER
-    unheard_of = RerankerMeasurement.objects.filter(
-        Q(heartbeat_at=None) | Q(heartbeat_at__lt=early),
-        pk=pk,
-        state=State.PENDING,
-        created_at__lt=early,
-    )
-    return pk if unheard_of.update(heartbeat_at=now) else None
+    return pk if jobs.unheard(_waiting().filter(pk=pk), RING_AGAIN_AFTER) else None
+
+
+def _waiting() -> QuerySet[RerankerMeasurement]:
+    return RerankerMeasurement.objects.filter(state=State.PENDING)

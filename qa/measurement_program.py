@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 from celery.signals import worker_shutting_down
 from django.conf import settings
 
-from qa.measurement_claims import Cancelled, ClaimLost, claim, give_up_lost, next_waiting, unheard
+from documents.jobs import ClaimLost
+from qa.measurement_claims import Cancelled, claim, give_up_lost, next_waiting, unheard
 from qa.measuring import clean_up
 from qa.models import RerankerMeasurement
 
@@ -64,7 +65,7 @@ def make_apart(
     """Start the program, and wait until it, or the wish for it, has ended."""
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(  # noqa: S603 - our own program, no shell
-            [sys.executable, *program, str(taken.measurement_id), str(taken.attempt)],
+            [sys.executable, *program, str(taken.job_id), str(taken.attempt)],
             cwd=settings.BASE_DIR,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -127,7 +128,7 @@ def _end(process: subprocess.Popen[bytes]) -> int:
 
 def _settle(taken: Claim, reason: str, status: int, said: str) -> None:
     """Write the end, unless the program has. A program that was killed left things behind."""
-    row = RerankerMeasurement.objects.filter(pk=taken.measurement_id).first()
+    row = RerankerMeasurement.objects.filter(pk=taken.job_id).first()
     if row is not None and (reason or status != 0):
         clean_up(row)
     try:
@@ -146,5 +147,5 @@ def _settle(taken: Claim, reason: str, status: int, said: str) -> None:
         return  # The usual case: the program has said itself how it ended.
     logger.warning(
         "measurement.ended",
-        extra={"measurement_id": taken.measurement_id, "reason": reason, "status": status},
+        extra={"measurement_id": taken.job_id, "reason": reason, "status": status},
     )

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from django.conf import settings
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from documents.jobs import Job
 from documents.models import KnowledgeBase
 from qa.querysets import MeasurementQuerySet
 from qa.reranker_profiles import RerankerProfile
 
 
-class RerankerMeasurement(models.Model):
+class RerankerMeasurement(Job):
     """One reranker measured on this installation. The row is the job, as an answer's is.
 
     Claimed by a conditional UPDATE that raises ``attempt``; at most one runs at a time, and each
@@ -42,27 +41,15 @@ class RerankerMeasurement(models.Model):
         KnowledgeBase, null=True, blank=True, on_delete=models.CASCADE, related_name="+"
     )
     """Whose own questions were asked; without one, those of the sample documents."""
-    requested_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
-    )
     state = models.CharField(max_length=10, choices=State, default=State.PENDING)
     stage = models.CharField(max_length=10, choices=Stage, blank=True)
-    attempt = models.PositiveIntegerField(default=0)
-    progress_done = models.PositiveIntegerField(default=0)
-    progress_total = models.PositiveIntegerField(default=0)
-    heartbeat_at = models.DateTimeField(null=True, blank=True)
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
-    error_code = models.CharField(max_length=40, blank=True)
-    error_detail = models.CharField(max_length=500, blank=True)
     figures = models.JSONField(default=dict, blank=True)
     """What the page shows (``qa.measured.figures_of``)."""
     inputs = models.JSONField(default=dict, blank=True)
     """What the figures were computed from, a value per question; no text."""
     origin = models.JSONField(default=dict, blank=True)
     """Where they come from: version, commit, machine, models, settings."""
-    created_at = models.DateTimeField(default=timezone.now)
-    started_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
 
     objects = MeasurementQuerySet.as_manager()
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from documents.builds import BuildLost
 from documents.generations import is_indexed_as_wanted
+from documents.jobs import ClaimLost
 from documents.models import KnowledgeBase
 from documents.rebuilding import UnderWay, rebuild_index
 from inference.conf import get_embedder
@@ -47,7 +47,7 @@ class Command(BaseCommand):
                 generation = rebuild_index(base, on_progress=self._reporter(base))
             except UnderWay as error:
                 raise CommandError(f"{base.slug}: its index is being built already.") from error
-            except BuildLost as error:
+            except ClaimLost as error:
                 raise CommandError(f"{base.slug}: cancelled. The old index stays.") from error
             except ModelError as error:
                 raise CommandError(f"{base.slug}: {error}. The old index stays.") from error

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand
 
-from qa.measurement_claims import Claim, ClaimLost
+from documents.jobs import ClaimLost
+from qa.measurement_claims import Claim
 from qa.measuring import measure
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from accounts.models import AuditEvent
 from documents.models import Document, DocumentVersion, KnowledgeBase, Membership
 from qa import measurement_program
 from qa.comparison import ground_of
+from qa.evaluation import temporary_base
 from qa.measured import Asked, figures_of
 from qa.measuring import settings_of
 from qa.models import EvaluationQuestion, RerankerMeasurement, RerankerProfile
@@ -52,7 +53,7 @@ def never_run(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     taken: list[int] = []
 
     def note(claim: Claim) -> None:
-        taken.append(claim.measurement_id)
+        taken.append(claim.job_id)
         claim.fail("crashed")
 
     monkeypatch.setattr(measurement_program, "make_apart", note)
@@ -434,6 +435,18 @@ def test_a_language_of_a_knowledge_base_that_its_reranker_does_not_cover_is_flag
     assert "“Health” uses it, and it does not cover Chinese: such" in page(client)
     RerankerProfile.objects.filter(pk=english.pk).update(languages=["en", "zh"])
     assert "does not cover" not in page(client)
+
+
+def test_temporary_knowledge_bases_of_evaluations_are_not_named(
+    client: Client, admin_user: User, profile: RerankerProfile, knowledge_base: KnowledgeBase
+) -> None:
+    client.force_login(admin_user)
+    own = KnowledgeBase.objects.create(name="Own", slug="evaluation-own", created_by=admin_user)
+    with temporary_base("Samples"):
+        shown = page(client)
+    assert "used by Health" in shown
+    assert f"used by {own.name}" in shown, "a name alone makes none temporary"
+    assert "Samples" not in shown
 
 
 def test_a_knowledge_base_has_figures_of_its_own(

@@ -18,7 +18,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from accounts.models import AuditEvent
-from documents import archives, delivering, delivery_claims, delivery_tasks, uploading
+from documents import archives, delivering, delivery_claims, delivery_tasks, jobs, uploading
 from documents.deliveries import DeliveredFile, Delivery
 from documents.delivery_problems import explain_delivery
 from documents.models import Document, DocumentVersion, KnowledgeBase, Membership
@@ -251,7 +251,7 @@ def test_a_worker_that_was_killed_on_this_machine_is_not_waited_for(
     delivery = asked(alice, knowledge_base)
     assert delivery_claims.claim(delivery.pk, Delivery.Kind.ARCHIVE) is not None
     assert delivery_claims.give_up_lost() == 0, "it lives"
-    monkeypatch.setattr(delivery_claims, "is_gone", lambda worker: bool(worker))
+    monkeypatch.setattr(jobs, "is_gone", lambda worker: bool(worker))
     assert delivery_claims.give_up_lost() == 1
     delivery.refresh_from_db()
     assert (delivery.state, delivery.lost_attempts) == (State.PENDING, 1)
@@ -278,11 +278,13 @@ def test_a_worker_that_was_given_up_writes_nothing_any_more(
     delivery = asked(alice, knowledge_base)
     lost = delivery_claims.claim(delivery.pk, Delivery.Kind.ARCHIVE)
     assert lost is not None
-    Delivery.objects.update(heartbeat_at=timezone.now() - timedelta(minutes=6))
+    long_ago = timezone.now() - timedelta(minutes=6)
+    Delivery.objects.update(heartbeat_at=long_ago, created_at=long_ago)
     delivery_claims.give_up_lost()
+    assert delivery_claims.unheard() == [(delivery.pk, Delivery.Kind.ARCHIVE)], "rung for at once"
     assert delivery_claims.claim(delivery.pk, Delivery.Kind.ARCHIVE) is not None
     for write in (lost.finish, lost.write, lambda: lost.fail("crashed"), lost.row):
-        with pytest.raises(delivery_claims.ClaimLost):
+        with pytest.raises(jobs.ClaimLost):
             write()
 
 

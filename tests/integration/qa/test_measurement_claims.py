@@ -7,8 +7,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from documents.jobs import ClaimLost
 from qa import measurement_claims as claims
-from qa.measurement_claims import Cancelled, Claim, ClaimLost
+from qa.measurement_claims import Cancelled, Claim
 from qa.models import RerankerMeasurement, RerankerProfile
 
 pytestmark = pytest.mark.django_db

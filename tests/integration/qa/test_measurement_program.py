@@ -123,7 +123,7 @@ def test_measurements_follow_each_other_and_repeated_messages_do_no_harm(
     made: list[int] = []
 
     def make(taken: measurement_claims.Claim) -> None:
-        made.append(taken.measurement_id)
+        made.append(taken.job_id)
         taken.finish()
 
     monkeypatch.setattr(measurement_program, "make_apart", make)
