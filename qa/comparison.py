@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from django.db.models import Count, F
+from django.db.models import Count, F, Q
 
 from documents.models import DocumentVersion
 from qa.measured import ALL, milliseconds_in, scores_in
@@ -14,13 +14,15 @@ from qa.measurement_problems import explain
 from qa.measuring import basis_of_own, basis_of_samples, installed_samples, settings_of
 from qa.models import RerankerMeasurement, RerankerProfile
 from qa.own_questions import own_questions
-from qa.querysets import bases_of
+from qa.querysets import TEMPORARY, bases_of
 from qa.rerankers import covers, ensure_profiles, languages_for, profile_of
 from qa.sample_set import NoSampleSet
 from qa.selection import Candidate, guide
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from django.db.models import QuerySet
 
     from accounts.models import User
     from documents.models import KnowledgeBase
@@ -184,6 +186,15 @@ def row_of(viewer: User, profile: RerankerProfile, base: KnowledgeBase | None) -
     return replace(row, outdated="")
 
 
+def curated_by(viewer: User) -> QuerySet[KnowledgeBase]:
+    """Knowledge bases to name on the viewer's page, by name.
+
+    Administrators see temporary ones of evaluations too, which nobody means to use.
+    """
+    temporary = Q(slug__startswith=TEMPORARY, slug=F("created_by__username"))
+    return bases_of(viewer, "curator").exclude(temporary).order_by("name", "pk")
+
+
 def languages_of(bases: Iterable[KnowledgeBase]) -> dict[int, tuple[str, ...]]:
     """Knowledge base id -> the languages of its documents, the most frequent first."""
     counted = (
@@ -212,7 +223,7 @@ def languages_of(bases: Iterable[KnowledgeBase]) -> dict[int, tuple[str, ...]]:
 def _rows(
     viewer: User, ground: Ground, profiles: Iterable[RerankerProfile]
 ) -> tuple[MeasuredRow, ...]:
-    curated = list(bases_of(viewer, "curator").order_by("name", "pk"))
+    curated = list(curated_by(viewer))
     used: dict[int, list[KnowledgeBase]] = defaultdict(list)
     for base in curated:
         chosen = profile_of(base)

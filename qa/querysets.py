@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from qa.models import Answer, Conversation, RerankerMeasurement
 
 
+TEMPORARY = "evaluation-"
+"""How the slug of a knowledge base begins that is there for an evaluation only; its owner, who
+cannot sign in, has the same name."""
+
+
 def bases_of(user: User, *roles: str) -> KnowledgeBaseQuerySet:
     """Knowledge bases the user may ask, or with ``roles`` those in which one of them is held."""
     bases = KnowledgeBase.objects.all()

@@ -17,7 +17,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from documents.access import knowledge_base_for, knowledge_bases_for
 from qa import measurements
-from qa.comparison import compare, row_of
+from qa.comparison import compare, curated_by, row_of
 from qa.guidance import guide_words, unmeasured_words
 from qa.measured_words import covered_words, row_words, uncovered_words
 
@@ -106,14 +106,13 @@ def _chosen_base(request: AuthenticatedRequest, slug: str) -> KnowledgeBase | No
 
 def _page(request: AuthenticatedRequest, base: KnowledgeBase | None) -> dict[str, Any]:
     comparison = compare(request.user, base)
-    curated = knowledge_bases_for(request.user, role="curator").order_by("name", "pk")
     return {
         "comparison": comparison,
         "ground": comparison.ground,
         "rows": [_shown(each) for each in comparison.rows],
         "guide": guide_words(comparison.guide),
         "unmeasured": unmeasured_words(comparison.guide),
-        "curated": curated,
+        "curated": curated_by(request.user),
         "is_measuring": any(each.is_unfinished for each in comparison.rows),
     }
 
