@@ -4,16 +4,23 @@ The passages go out in requests of limited size, all of them within one time lim
 attempt may mend (no connection, too many requests, a server error) is tried again, at most
 ``ATTEMPTS`` times a request and never past the limit. No message holds a key, a question, a passage
 or anything that the server wrote.
+
+The HTTP client's time-outs are for single steps: looking up a name has none, and a server that
+sends a byte of its headers now and then is in time for each. So a request runs in a thread beside
+the one that waits for it, which leaves at the limit, whatever the request is at.
 """
 
 from __future__ import annotations
 
 import email.utils
 import json
+import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from inference.errors import (
@@ -29,9 +36,11 @@ from inference.ports import RerankerCard
 from inference.rerank_dialects import DIALECTS, endpoint, request_body, scores_in
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Sequence
 
     import httpx
+    from httpcore import NetworkStream
 
     from inference.rerank_dialects import DialectName, Scale
 
@@ -39,6 +48,8 @@ ATTEMPTS = 3
 FIRST_PAUSE_S = 0.25
 """Wait before the second attempt where the server asks for none; it doubles after that."""
 CONNECT_TIMEOUT_S = 3.0
+MOST_AT_ONCE = 16
+"""Requests to one server; more wait within their time limit."""
 MOST_BYTES = 16 * 1024 * 1024
 """Longer answers are not read to their end."""
 AGAIN = frozenset({408, 424, 425, 429})
@@ -77,7 +88,9 @@ class RerankServer:
             languages=languages,
             unit_scores=self._scale == "unit",
         )
-        self._client: httpx.Client | None = None
+        self._pool = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="rerank-server")
+        self._idle: list[_Line] = []
+        self._trusted: ssl.SSLContext | None = None
         self._creating = threading.Lock()
 
     @property
@@ -125,18 +138,39 @@ class RerankServer:
 
     def _exchange(self, body: bytes, deadline: float) -> bytes:
         """One request. Raises ``ModelError``, or ``_Transient`` around one."""
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        if key := self._key():
+            headers["Authorization"] = f"Bearer {key}"
+        line = self._free_line()
+        under_way = self._pool.submit(self._send, line, headers, body, deadline)
+        try:
+            answer = under_way.result(max(0.0, deadline - time.monotonic()))
+        except TimeoutError:
+            under_way.cancel()
+            line.hang_up()
+            under_way.add_done_callback(lambda _: line.client.close())
+            raise ModelTimeout(f"{self._host} did not answer in time") from None
+        except (ModelError, _Transient):
+            self._idle.append(line)
+            raise
+        self._idle.append(line)
+        return answer
+
+    def _send(self, line: _Line, headers: dict[str, str], body: bytes, deadline: float) -> bytes:
         import httpx
 
         left = deadline - time.monotonic()
         if left <= 0:
             raise ModelTimeout(f"{self._host} did not answer in time")
         timeout = httpx.Timeout(left, connect=min(left, CONNECT_TIMEOUT_S))
-        headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        if key := self._key():
-            headers["Authorization"] = f"Bearer {key}"
         try:
-            with self._connected().stream(
-                "POST", self._url, content=body, headers=headers, timeout=timeout
+            with line.client.stream(
+                "POST",
+                self._url,
+                content=body,
+                headers=headers,
+                timeout=timeout,
+                extensions={"trace": line.follow},
             ) as response:
                 self._check_status(response)
                 return self._read(response, deadline)
@@ -179,17 +213,50 @@ class RerankServer:
                 raise ModelTimeout(f"{self._host} did not finish in time")
         return bytes(body)
 
-    def _connected(self) -> httpx.Client:
+    def _free_line(self) -> _Line:
         import httpx
 
         with self._creating:
-            if self._client is None:
-                # A redirect would carry texts and key to an address that nobody entered.
-                self._client = httpx.Client(
-                    follow_redirects=False,
-                    headers={"User-Agent": "ragsite", "Accept-Encoding": "identity"},
-                )
-            return self._client
+            if self._idle:
+                return self._idle.pop()
+            if self._trusted is None:
+                # Reading the certificates takes longer than many an answer.
+                self._trusted = httpx.create_ssl_context()
+        # A redirect would carry texts and key to an address that nobody entered.
+        return _Line(
+            httpx.Client(
+                verify=self._trusted,
+                follow_redirects=False,
+                headers={"User-Agent": "ragsite", "Accept-Encoding": "identity"},
+            )
+        )
+
+
+class _Line:
+    """A client for one request at a time, whose connection another thread can end."""
+
+    def __init__(self, client: httpx.Client) -> None:
+        self.client = client
+        self._stream: NetworkStream | None = None
+        self._is_given_up = False
+
+    def follow(self, step: str, about: dict[str, Any]) -> None:
+        """Called by the client before and after each of its steps (extension ``trace``)."""
+        if step in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+            self._stream = about["return_value"]
+        if self._is_given_up:
+            raise ModelTimeout("nobody waits for it any more")
+
+    def hang_up(self) -> None:
+        """Have the request end at once if it reads or writes, else before its next step.
+
+        The connection is shut, not closed: a number that is closed here could be that of another
+        file before the other thread next reads from it.
+        """
+        self._is_given_up = True
+        if self._stream is not None:
+            with suppress(OSError):
+                self._stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
 
 class _Transient(Exception):

@@ -43,6 +43,8 @@ class RerankApi:
     """Played in order, one a request; after the last one it answers well."""
     release: threading.Event = field(default_factory=threading.Event)
     """Set when whoever hangs on purpose may go."""
+    gone: threading.Event = field(default_factory=threading.Event)
+    """Set when who asked has closed the connection in the middle."""
 
 
 @contextmanager
@@ -199,6 +201,23 @@ def trickles(api: RerankApi, handler: BaseHTTPRequestHandler, request: dict[str,
             handler.wfile.write(b" ")
             handler.wfile.flush()
         except OSError:
+            break
+    handler.close_connection = True
+
+
+def trickles_headers(
+    api: RerankApi, handler: BaseHTTPRequestHandler, request: dict[str, Any]
+) -> None:
+    """Does not get to the end of its headers, a byte at a time; ``gone`` says that it noticed."""
+    del request
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+    for _ in range(2_000):
+        if api.release.wait(0.01):
+            break
+        try:
+            handler.wfile.write(b"a")
+        except OSError:
+            api.gone.set()
             break
     handler.close_connection = True
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -37,6 +38,7 @@ from tests.rerank_api import (
     rerank_api,
     status,
     trickles,
+    trickles_headers,
 )
 
 QUESTION = "how can i sleep better"
@@ -283,13 +285,41 @@ def test_a_wait_beyond_the_time_limit_is_not_begun(start: Started) -> None:
     assert len(api.requests) == 1
 
 
-@pytest.mark.parametrize("slow", [hangs, trickles])
+@pytest.mark.parametrize("slow", [hangs, trickles, trickles_headers])
 def test_a_slow_answer_ends_with_the_time_limit(start: Started, slow: Any) -> None:
     api, server = start("tei")
     api.misfortunes = [slow]
     # Without an end to the waiting, the server would hang up and be found unavailable.
     with pytest.raises(ModelTimeout):
         ask(server, time_limit_s=0.3)
+    assert len(api.requests) == 1
+
+
+def test_the_connection_of_a_request_that_was_given_up_is_ended(start: Started) -> None:
+    api, server = start("tei")
+    api.misfortunes = [trickles_headers]
+    with pytest.raises(ModelTimeout):
+        ask(server, time_limit_s=0.3)
+    assert api.gone.wait(10)
+    assert len(ask(server)) == len(PASSAGES)
+
+
+def test_a_name_that_is_not_found_in_time_ends_with_the_time_limit_and_is_not_asked_later(
+    start: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api, server = start("tei")
+    look_up, found = socket.getaddrinfo, threading.Event()
+
+    def slow(*args: Any, **kwargs: Any) -> Any:
+        found.wait(20)
+        return look_up(*args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    with pytest.raises(ModelTimeout):
+        ask(server, time_limit_s=0.3)
+    assert not found.is_set()
+    found.set()
+    assert len(ask(server)) == len(PASSAGES)
     assert len(api.requests) == 1
 
 
