@@ -113,12 +113,14 @@ def _waiting() -> QuerySet[Delivery]:
 def erase_originals() -> int:
     """Delete archives that are not needed any more. Returns how many. Call outside a transaction.
 
-    The row names its file until that is gone, so what is cut short is finished by the next call.
+    Nor is one kept for another try that a document came from which was erased for good: its bytes
+    are in it. The row names its file until that is gone, so what is cut short is finished by the
+    next call.
     """
     kept = Delivery.objects.filter(state__in=Delivery.FINAL).exclude(original="")
     failed_lately = kept.filter(
         state=State.FAILED, finished_at__gt=timezone.now() - KEPT_AFTER_FAILURE
-    )
+    ).exclude(files__document__purged_at__isnull=False)
     done = list(kept.exclude(pk__in=failed_lately.values("pk")).only("original"))
     for delivery in done:
         delivery.original.delete(save=False)

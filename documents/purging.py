@@ -14,6 +14,7 @@ from django.dispatch import Signal
 from django.utils import timezone
 
 from accounts.audit import record
+from documents import delivery_claims
 from documents.deliveries import DeliveredFile, Delivery
 from documents.generations import lock_index
 from documents.models import (
@@ -37,7 +38,8 @@ document_purged = Signal()
 def purge_document(*, actor: User, document: Document) -> bool:
     """Erase a deleted document. False when it is not deleted, or was erased before.
 
-    The file goes right after the transaction. Nothing of this can be taken back.
+    The file goes right after the transaction, with an archive that it came from and that is kept
+    since it failed. Nothing of this can be taken back.
     """
     with transaction.atomic():
         # No worker stores passages of it meanwhile.
@@ -57,6 +59,7 @@ def purge_document(*, actor: User, document: Document) -> bool:
         document_purged.send(sender=Document, document=locked)
         record(actor, "document.purge", locked, sha256=hashes)
         transaction.on_commit(erase_originals, robust=True)
+        transaction.on_commit(delivery_claims.erase_originals, robust=True)
     return True
 
 

@@ -18,7 +18,16 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from accounts.models import AuditEvent
-from documents import archives, delivering, delivery_claims, delivery_tasks, jobs, uploading
+from documents import (
+    archives,
+    curating,
+    delivering,
+    delivery_claims,
+    delivery_tasks,
+    jobs,
+    purging,
+    uploading,
+)
 from documents.deliveries import DeliveredFile, Delivery
 from documents.delivery_problems import explain_delivery
 from documents.models import Document, DocumentVersion, KnowledgeBase, Membership
@@ -329,6 +338,40 @@ def test_a_cancelled_archive_ends_and_keeps_what_was_taken(
         Outcome.WAITING,
     ]
     assert len(originals(media)) == 2
+
+
+def test_an_erased_document_is_in_no_failed_archive_either(
+    alice: User,
+    knowledge_base: KnowledgeBase,
+    media: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    monkeypatch.setattr(archives, "BATCH_FILES", 1)
+    delivery = asked(alice, knowledge_base)
+    ordinary = uploading.upload
+
+    def upload(**given: Any) -> Any:
+        if Document.objects.exists():
+            raise uploading.refusal("disk_full")
+        return ordinary(**given)
+
+    monkeypatch.setattr(uploading, "upload", upload)
+    archives.unpack(delivery.pk)
+    archives.unpack(asked(alice, knowledge_base, {"other.txt": "Rest.", "more.txt": "Nap."}).pk)
+    assert Delivery.objects.filter(state=State.FAILED).exclude(original="").count() == 2
+    document = Document.objects.get()
+    curating.delete_document(actor=alice, document=document)
+    delivery_claims.erase_originals()
+    assert len(originals(media)) == 3, "what is in the trash comes back with its archive"
+
+    with django_capture_on_commit_callbacks(execute=True):
+        assert purging.purge_document(actor=alice, document=document)
+    delivery.refresh_from_db()
+    assert not delivery.original
+    assert not delivering.try_again(actor=alice, delivery=delivery)
+    (kept,) = originals(media)
+    assert kept == Path(Delivery.objects.exclude(original="").get().original.path)
 
 
 def test_cancelling_is_on_record_and_possible_once(
