@@ -42,7 +42,7 @@ from qa.rendering import render_answer
 from qa.withholding import CitedStatement, ShownText, withhold
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from accounts.models import User
     from qa.models import Conversation, Question
@@ -141,13 +141,15 @@ def may_follow_stream(viewer: User, answer: Answer) -> bool:
     return all(passage.document_id in readable for passage in sources)
 
 
-def readable_documents(viewer: User, passages: Sequence[RankedPassage]) -> Collection[int]:
-    """Ids of the passages' documents that the viewer may read now."""
+def readable_documents(
+    viewer: User, passages: Sequence[RankedPassage]
+) -> Mapping[int, tuple[str, ...]]:
+    """Ids of the passages' documents that the viewer may read now -> their tags."""
     wanted = {passage.document_id for passage in passages if passage.document_id is not None}
     if not wanted:
-        return frozenset()
+        return {}
     documents = DocumentQuerySet(Document).visible_to(viewer).filter(pk__in=wanted)
-    return frozenset(documents.values_list("pk", flat=True))
+    return {pk: tuple(tags) for pk, tags in documents.values_list("pk", "tags")}
 
 
 def _own_answers(viewer: User, answers: Sequence[Answer]) -> Collection[int]:
@@ -167,7 +169,7 @@ class _AnswerPresenter:
         answer: Answer,
         passages: Sequence[RankedPassage],
         citations: Sequence[Citation],
-        readable: Collection[int],
+        readable: Mapping[int, tuple[str, ...]],
         source_href: SourceHref | None,
         *,
         is_personal: bool,
@@ -332,6 +334,7 @@ class _AnswerPresenter:
             fused_rank=passage.fused_rank,
             movement=movement,
             title=passage.title,
+            tags=self.readable.get(passage.document_id or 0, ()),
             heading_path=tuple(passage.heading_path),
             text=passage.text,
             page=passage.page,

@@ -111,6 +111,8 @@ class SourceView:
     movement: Movement
     """What rerank did to it, from the fused to the neutral order."""
     title: str = ""
+    tags: tuple[str, ...] = ()
+    """Of the document today."""
     heading_path: tuple[str, ...] = ()
     text: str = ""
     page: int | None = None

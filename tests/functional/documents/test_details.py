@@ -43,6 +43,16 @@ def test_the_list_offers_its_tags_and_is_filtered_by_one(
     assert "<option selected>R&amp;D+1</option>" in response.content.decode()
 
 
+def test_tags_stand_on_the_pages_of_the_document_and_lead_to_what_else_has_them(
+    client: Client, bob: User, knowledge_base: KnowledgeBase
+) -> None:
+    document = made(knowledge_base, "Sleeping", "sleep & rest")
+    client.force_login(bob)
+    link = '<a class="badge" href="/knowledge-bases/health/?tag=sleep%20%26%20rest">'
+    for page in ("", "source/"):
+        assert link in client.get(f"/documents/{document.pk}/{page}").content.decode()
+
+
 def test_tags_of_documents_one_may_not_read_are_not_offered(
     client: Client, bob: User, knowledge_base: KnowledgeBase
 ) -> None:

@@ -103,6 +103,7 @@ def test_nothing_of_a_document_that_is_closed_now_is_shown(
 ) -> None:
     answer = ask(bob)
     assert SECRET in answer.text
+    Document.objects.filter(title=TIPS).update(tags=["secret"])
     close(document_of(TIPS), indexed, bob)
     view = present_answer(bob, answer)
     shown = everything(view)
@@ -113,6 +114,7 @@ def test_nothing_of_a_document_that_is_closed_now_is_shown(
     closed = next(source for source in view.sources if not source.is_open)
     assert closed.final_score is None
     assert closed.factors == ()
+    assert closed.tags == ()
     assert closed.citations == ()
     assert closed.document_id is None
 
@@ -126,6 +128,13 @@ def test_sentences_on_open_sources_stay_beside_withheld_ones(ask: Ask, bob: User
     assert SECRET in view.text
     assert "Coffee" not in view.text
     assert "caffeine after" not in view.text
+
+
+def test_a_source_has_the_tags_that_its_document_has_today(ask: Ask, bob: User) -> None:
+    answer = ask(bob)
+    Document.objects.filter(pk=document_of(TIPS).pk).update(tags=["sleep"])
+    view = present_answer(bob, answer)
+    assert {source.tags for source in view.sources if source.title == TIPS} == {("sleep",)}
 
 
 def test_a_curator_still_sees_what_readers_may_not(ask: Ask, alice: User, bob: User) -> None:
