@@ -315,7 +315,8 @@ def _index(version: DocumentVersion, work: _Work) -> None:
             ],
             ids,
         )
-        DocumentVersion.objects.filter(pk=version.pk).update(
+        # One that waits to be processed again keeps its empty mark, or that would find it done.
+        DocumentVersion.objects.filter(pk=version.pk, state=DocumentVersion.State.READY).update(
             indexed_fingerprint=fingerprint(version, generation, work.embedder)
         )
 

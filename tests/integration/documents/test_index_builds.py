@@ -18,6 +18,7 @@ from django.utils import timezone
 from accounts.models import AuditEvent
 from documents import (
     builds,
+    claims,
     curating,
     generations,
     indexing,
@@ -436,3 +437,14 @@ def test_a_document_processed_again_while_the_index_is_built_is_built_anew(
     assert active(knowledge_base) == build.generation
     assert build.generation.chunks.count() == 1
     assert Document.objects.count() == 1
+
+
+def test_a_wish_to_process_again_is_not_lost_to_a_build(
+    knowledge_base: KnowledgeBase, indexed: MakeVersion, alice: User
+) -> None:
+    version = indexed("Good sleep.")
+    build = request(alice, knowledge_base)
+    assert claims.wait_again([version.pk]) == [version.pk]
+    assert not rebuilding.continue_build(build.pk)
+    assert active(knowledge_base) == build.generation
+    assert index_document(version.pk) == build.generation_id, "it is processed, not found done"
