@@ -272,22 +272,13 @@ def lose(claim: Claim) -> None:
 
 def give_up_lost() -> int:
     """Take back versions whose worker fell silent or is known to be gone. Returns how many."""
-    return _give_up(only_lost=True)
-
-
-def give_up_all() -> int:
-    """The same for every version in work: call it only while no worker runs."""
-    return _give_up(only_lost=False)
-
-
-def _give_up(*, only_lost: bool) -> int:
     silent_since = timezone.now() - HEARTBEAT_EXPIRES
     running = DocumentVersion.objects.filter(state__in=DocumentVersion.RUNNING)
     count = 0
     for pk, attempt, worker, heartbeat in running.values_list(
         "pk", "attempt", "worker", "heartbeat_at"
     ):
-        if only_lost and not (heartbeat is None or heartbeat < silent_since or is_gone(worker)):
+        if not (heartbeat is None or heartbeat < silent_since or is_gone(worker)):
             continue
         # A sign of life since it was read proves the worker alive.
         lost = Claim(pk, attempt)
@@ -296,10 +287,36 @@ def _give_up(*, only_lost: bool) -> int:
     return count
 
 
+def set_back_all() -> int:
+    """Let every version in work wait again: call it only while no worker runs. Returns how many.
+
+    No loss is counted: that all of it was stopped at once is no version's doing.
+    """
+    running = DocumentVersion.objects.filter(state__in=DocumentVersion.RUNNING)
+    with transaction.atomic():
+        ProcessingStage.objects.filter(
+            version__in=running, state=ProcessingStage.State.RUNNING
+        ).update(
+            state=ProcessingStage.State.FAILED,
+            error_code="interrupted",
+            finished_at=timezone.now(),
+        )
+        return running.update(**_waiting_anew())
+
+
+def _waiting_anew() -> dict[str, Any]:
+    return {
+        "state": State.PENDING,
+        "queued_at": timezone.now(),
+        "heartbeat_at": None,
+        "progress_done": 0,
+    }
+
+
 def _lose(lost: Claim, rows: QuerySet[DocumentVersion]) -> bool:
     """Note a loss of ``rows``, which is the row of ``lost`` or none: it waits again, or failed."""
     now = timezone.now()
-    again = {"state": State.PENDING, "queued_at": now, "heartbeat_at": None, "progress_done": 0}
+    again = _waiting_anew()
     few = {"lost_attempts__lt": LOSSES_BEFORE_ALONE - 1}
     several = {"lost_attempts__range": (LOSSES_BEFORE_ALONE - 1, MOST_LOSSES - 2)}
     changed = (

@@ -26,7 +26,7 @@ class Command(BaseCommand):
         del args, options
         answers = Answer.objects.filter(state=Answer.State.RUNNING)
         answer_ids = list(answers.values_list("pk", flat=True))
-        versions = claims.give_up_all()
+        versions = claims.set_back_all()
         answers.update(state=Answer.State.PENDING, heartbeat_at=None)
         if versions:
             queueing.ring(process_next)

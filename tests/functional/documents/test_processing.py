@@ -208,8 +208,9 @@ def test_a_document_whose_worker_was_lost_waits_anew_and_says_so(
 ) -> None:
     (version,) = waiting(knowledge_base, 1)
     claims.claim(version.pk)
-    DocumentVersion.objects.update(started_at=timezone.now() - timedelta(hours=3))
-    claims.give_up_all()
+    then = timezone.now() - timedelta(hours=3)
+    DocumentVersion.objects.update(started_at=then, heartbeat_at=then)
+    claims.give_up_lost()
     client.force_login(bob)
     page = text(client, f"/documents/{version.document_id}/state/")
     assert "Its worker ended 1 time" in page

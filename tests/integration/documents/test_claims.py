@@ -161,14 +161,24 @@ def test_each_postponement_is_longer_up_to_ten_minutes_and_the_last_one_fails(
     assert (version.state, version.error_code) == (State.FAILED, "model_unavailable")
 
 
-def test_what_a_killed_stack_left_is_taken_back_as_a_loss(waiting: MakeVersion) -> None:
+def test_a_stack_stopped_however_often_is_no_loss_of_what_was_in_work(
+    waiting: MakeVersion,
+) -> None:
     version, idle = waiting("text"), waiting("other", "other.md")
-    held(version)
-    assert claims.give_up_all() == 1
+    for _ in range(claims.MOST_LOSSES + 1):
+        stopped = held(version)
+        claims.begin(stopped, Stage.EMBED, total=9)
+        assert claims.set_back_all() == 1
+        with pytest.raises(ClaimLost):
+            claims.progress(stopped, 1)
     version.refresh_from_db()
+    assert (version.state, version.lost_attempts) == (State.PENDING, 0)
+    assert (version.heartbeat_at, version.not_before) == (None, None)
+    stages = set(ProcessingStage.objects.values_list("state", "error_code"))
+    assert stages == {("failed", "interrupted")}
+    queued_at = idle.queued_at
     idle.refresh_from_db()
-    assert (version.state, version.lost_attempts) == (State.PENDING, 1)
-    assert idle.lost_attempts == 0
+    assert idle.queued_at == queued_at, "what was not in work keeps its place"
 
 
 # ---- from outside --------------------------------------------------------------------------------

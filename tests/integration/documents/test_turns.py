@@ -105,7 +105,7 @@ def test_after_two_losses_a_version_is_taken_only_while_nothing_is_in_work(
 ) -> None:
     lonely, other, _third = queued("health", 3)
     assert take() == "health 0"
-    claims.give_up_all()
+    claims.set_back_all()
     lost_workers(lonely)
     DocumentVersion.objects.filter(pk=other.pk).update(state=State.EMBEDDING)
     assert take() == "health 2", "not it: the second is in work"
@@ -147,10 +147,10 @@ def test_one_that_has_waited_long_to_run_alone_is_not_passed_over_for_ever(
     assert [take(), take()] == ["health 0", ""]
 
 
-def test_one_that_lost_a_single_worker_waits_behind_the_others(queued: MakeWaiting) -> None:
+def test_one_that_was_set_back_waits_behind_the_others(queued: MakeWaiting) -> None:
     queued("health", 2)
     assert take() == "health 0"
-    claims.give_up_all()
+    claims.set_back_all()
     assert [take(), take()] == ["health 1", "health 0"]
 
 

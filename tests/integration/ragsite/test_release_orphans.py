@@ -42,7 +42,7 @@ def test_running_work_waits_again_and_finished_work_is_left_alone(
     version.refresh_from_db()
     lost.answer.refresh_from_db()
     done.answer.refresh_from_db()
-    assert (version.state, version.lost_attempts) == (DocumentVersion.State.PENDING, 1)
+    assert (version.state, version.lost_attempts) == (DocumentVersion.State.PENDING, 0)
     assert lost.answer.state == Answer.State.PENDING
     assert done.answer.state == Answer.State.DONE
     assert told == ["document", lost.answer.pk]
