@@ -30,12 +30,13 @@ from documents.models import (
 from inference.conf import get_embedder
 from qa.bm25s_comparison import Bm25sSearch
 from qa.configuration import pipeline_config
-from qa.figures import SINGLE, Figures
-from qa.metrics import ndcg_at_k, paired_bootstrap, recall_at_k, reciprocal_rank_at_k
+from qa.figures import Figures, compared, measures_of
 from qa.models import EvaluationRun
+from qa.querysets import TEMPORARY
 from qa.ranking import rank
 from qa.recall import LEG_LIMIT, PostgresRetriever
 from qa.rerankers import reranker_for
+from qa.rescoring import judged_again, rescored
 from qa.score_dumps import scored_question
 from qa.scoring import PRESETS
 
@@ -45,13 +46,10 @@ if TYPE_CHECKING:
 
     from inference.ports import Embedder, Reranker, RerankerCard
     from qa.beir import JudgedQuestion, TestSet
-    from qa.metrics import Difference
     from qa.recall import Legs
     from qa.score_dumps import ScoredQuestion
     from qa.types import PipelineConfig, RankedCandidate, Ranking, Recalled
 
-BASELINE = "fused"
-COMPARED = ("cross_encoder", "reranked", "blended", "relevance_only")
 REPORT_EVERY = 25
 PATIENCE_S = 600.0
 """For one rerank. The product waits less; what it would not have waited for is counted."""
@@ -94,10 +92,8 @@ class _Tally:
     over_time: int = 0
 
     def add(self, stage: str, order: Sequence[str], grades: Mapping[str, float]) -> None:
-        values = self.values[stage]
-        values["ndcg@10"].append(ndcg_at_k(order, grades, 10))
-        values["recall@30"].append(recall_at_k(order, grades, 30))
-        values["mrr@10"].append(reciprocal_rank_at_k(order, grades, 10))
+        for measure, value in measures_of(order, grades).items():
+            self.values[stage][measure].append(value)
 
 
 def evaluate(
@@ -164,6 +160,23 @@ def settings_of(
     """What ``evaluate`` would note beside its figures, told without measuring anything."""
     models = _load_models(KnowledgeBase())
     return _meta(test_set, models, queries=queries, seed=seed, with_bm25s=with_bm25s, commit=commit)
+
+
+def ranked_as_now(
+    kept: Figures, questions: Sequence[ScoredQuestion], *, settings: Mapping[str, object], seed: int
+) -> tuple[Figures, list[ScoredQuestion]] | None:
+    """Figures and scores of an earlier run under today's calibrations; ``None`` without a reranker.
+
+    ``settings`` are those of now (``settings_of``), equal to the kept ones but for the
+    calibrations. Raises ``rescoring.NotTheSame``.
+    """
+    models = _load_models(KnowledgeBase())
+    if models.reranker is None:
+        return None
+    card = models.reranker.card
+    meta = {**settings, "commit": kept.meta.get("commit")}
+    figures = rescored(kept, questions, card, floor=models.config.floor, meta=meta, seed=seed)
+    return figures, [judged_again(question, card) for question in questions]
 
 
 def document_order(chunk_documents: Iterable[str]) -> list[str]:
@@ -338,29 +351,18 @@ def _figures(
     )
     if not questions or not tally.reranked:
         return figures
-    return replace(
-        figures,
-        intervals=_intervals(figures, BASELINE, seed),
-        against={stage: _intervals(figures, stage, seed) for stage in SINGLE if stage in ran},
-    )
-
-
-def _intervals(figures: Figures, baseline: str, seed: int) -> dict[str, Difference]:
-    return {
-        stage: paired_bootstrap(figures.ndcg[baseline], figures.ndcg[stage], seed=seed)
-        for stage in COMPARED
-    }
+    return compared(figures, seed=seed)
 
 
 @contextmanager
 def temporary_base(name: str, *, keep: bool = False) -> Iterator[tuple[User, KnowledgeBase]]:
     """A private knowledge base of a user who cannot sign in; both are removed afterwards."""
-    mark = secrets.token_hex(4)
-    viewer = User(username=f"evaluation-{mark}")
+    mark = f"{TEMPORARY}{secrets.token_hex(4)}"
+    viewer = User(username=mark)
     viewer.set_unusable_password()
     viewer.save()
     base = KnowledgeBase.objects.create(
-        name=f"{name} (evaluation)"[:120], slug=f"evaluation-{mark}", created_by=viewer
+        name=f"{name} (evaluation)"[:120], slug=mark, created_by=viewer
     )
     Membership.objects.create(knowledge_base=base, user=viewer, roles=[Membership.Role.OWNER])
     try:

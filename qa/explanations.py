@@ -255,7 +255,8 @@ def factor_bars(passage: RankedPassage, weights: FactorWeights) -> tuple[FactorB
             value=part.value,
             weight=part.weight,
             contribution=part.contribution,
-            words=factor_words(part.factor, passage.factor_inputs.get(part.factor) or {}),
+            words=factor_words(part.factor, passage.factor_inputs.get(part.factor) or {})
+            + (_evidence_words(passage) if part.factor == "relevance" else ""),
         )
         for part in explain(factors, weights)
     )
@@ -284,6 +285,16 @@ def _relevance_words(inputs: Mapping[str, Any]) -> str:
         words % {"score": float(signals[key])} for key, words in names.items() if key in signals
     ]
     return _(", ").join(parts)
+
+
+def _evidence_words(passage: RankedPassage) -> str:
+    """What was held against the floor, where that is not the relevance itself."""
+    found = (passage.factor_inputs.get("evidence") or {}).get("value")
+    if found is None or abs(float(found) - passage.relevance) < 0.005:
+        return ""
+    return _("; without its place %(evidence).2f, which the floor judges") % {
+        "evidence": float(found)
+    }
 
 
 def _completeness_words(inputs: Mapping[str, Any]) -> str:

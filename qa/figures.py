@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import TYPE_CHECKING
+
+from qa.metrics import ndcg_at_k, paired_bootstrap, recall_at_k, reciprocal_rank_at_k
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -23,6 +25,10 @@ STAGES = (
     "relevance_only",
 )
 """In the order printed. ``bm25s`` is the library's own ranking, measured for comparison."""
+
+BASELINE = "fused"
+COMPARED = ("cross_encoder", "reranked", "blended", "relevance_only")
+"""What is held against the baseline, question by question."""
 
 SINGLE = ("dense", "lexical")
 FIRST = (*SINGLE, "fused")
@@ -89,6 +95,29 @@ class Figures:
                 "over_time_queries": self.over_time,
             },
         }
+
+
+def measures_of(order: Sequence[str], grades: Mapping[str, float]) -> dict[str, float]:
+    """Each of ``MEASURES`` of one question's documents, in the order given."""
+    return {
+        "ndcg@10": ndcg_at_k(order, grades, 10),
+        "recall@30": recall_at_k(order, grades, 30),
+        "mrr@10": reciprocal_rank_at_k(order, grades, 10),
+    }
+
+
+def compared(figures: Figures, *, seed: int) -> Figures:
+    """The figures with their intervals: paired bootstraps over ``figures.ndcg``, by ``seed``."""
+
+    def against(baseline: str) -> dict[str, Difference]:
+        values = figures.ndcg
+        return {s: paired_bootstrap(values[baseline], values[s], seed=seed) for s in COMPARED}
+
+    return replace(
+        figures,
+        intervals=against(BASELINE),
+        against={stage: against(stage) for stage in SINGLE if stage in figures.ndcg},
+    )
 
 
 def text_table(figures: Figures) -> str:

@@ -28,6 +28,7 @@ from qa.aspects import asked_aspects
 from qa.scoring import (
     blend,
     completeness,
+    evidence,
     is_above_floor,
     readability,
     relevance,
@@ -90,10 +91,10 @@ def rank(
 ) -> Ranking:
     """Rank the first ``config.candidates`` recalled passages; the rest is left out.
 
-    With cross-encoder scores: passages above the relevance floor first, then by final score; ties
-    keep the fused order. Without: the fused order. A question for the newest, or for a year, raises
-    the weight of timeliness (``time_intent``) unless the configuration does not follow it. Never
-    raises ``ModelError``.
+    With cross-encoder scores: passages whose evidence reaches the floor first, then by final score;
+    ties keep the fused order. Without: the fused order. A question for the newest, or for a year,
+    raises the weight of timeliness (``time_intent``) unless the configuration does not follow it.
+    Never raises ``ModelError``.
     """
     passages = recalled.passages[: config.candidates]
     started = clock()
@@ -183,15 +184,23 @@ def _candidate(
     rerank_score: float | None,
     asked: _Asked,
 ) -> RankedCandidate:
+    evident, evidence_inputs = evidence(
+        asked.card,
+        rerank=rerank_score,
+        cosine=passage.cosine,
+        lexical=passage.lexical_share,
+        language=asked.recalled.language,
+    )
     factors = _factors(passage, rerank_score, asked)
+    inputs = {**factors.inputs, "evidence": {"value": evident, **evidence_inputs}}
     return RankedCandidate(
         passage=passage,
         rerank_score=rerank_score,
         rerank_rank=None,
-        factors=factors,
+        factors=replace(factors, inputs=inputs),
         final_score=blend(factors, asked.config.weights),
         final_rank=0,
-        above_floor=is_above_floor(factors.relevance, asked.config.floor),
+        above_floor=is_above_floor(evident, asked.config.floor),
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qa.metrics import ndcg_at_k
-from qa.scoring import PRESETS, blend, is_above_floor, relevance
+from qa.scoring import PRESETS, blend, evidence, is_above_floor, relevance
 from qa.types import Factors, PipelineConfig
 
 if TYPE_CHECKING:
@@ -44,28 +44,42 @@ def relevances(question: ScoredQuestion, card: RerankerCard | None) -> list[floa
     ]
 
 
+def evidences(question: ScoredQuestion, card: RerankerCard | None) -> list[float]:
+    """What each candidate's ``relevance`` is without its place; see ``relevances``."""
+    if card is None:
+        return list(question.evidence)
+    used = card if question.reranked else None
+    return [
+        evidence(used, rerank=rerank, cosine=cosine, lexical=lexical, language=question.language)[0]
+        for rerank, cosine, lexical in zip(
+            question.rerank, question.cosine, question.lexical, strict=True
+        )
+    ]
+
+
 def orders(
     question: ScoredQuestion,
-    relevant: Sequence[float],
+    card: RerankerCard | None = None,
     *,
     weights: FactorWeights = PRESETS["balanced"],
     floor: float = FLOOR,
 ) -> dict[str, list[int]]:
-    """Stage -> candidates by their place in fused order, best first.
+    """Stage -> candidates by their place in fused order, best first, under ``card``'s calibrations.
 
-    ``relevant`` is each candidate's relevance. Without scores of a cross-encoder every stage keeps
-    the fused order, as in the product.
+    Without scores of a cross-encoder every stage keeps the fused order, as in the product.
     """
     fused = list(range(len(question.documents)))
     if not question.reranked:
         return dict.fromkeys(REPLAYED, fused)
     raw = [score or 0.0 for score in question.rerank]
+    relevant = relevances(question, card)
+    admitted = [is_above_floor(each, floor) for each in evidences(question, card)]
     return {
         "fused": fused,
         "cross_encoder": sorted(fused, key=lambda i: -raw[i]),
         "reranked": sorted(fused, key=lambda i: (-relevant[i], -raw[i])),
-        "blended": _blended(question, relevant, weights, floor),
-        "relevance_only": _blended(question, relevant, PRESETS["relevance_only"], floor),
+        "blended": _blended(question, relevant, admitted, weights),
+        "relevance_only": _blended(question, relevant, admitted, PRESETS["relevance_only"]),
     }
 
 
@@ -79,7 +93,7 @@ def replay(
     """Stage -> nDCG@10 of each question, under ``card``'s calibrations (see ``relevances``)."""
     values: dict[str, list[float]] = {stage: [] for stage in REPLAYED}
     for question in questions:
-        found = orders(question, relevances(question, card), weights=weights, floor=floor)
+        found = orders(question, card, weights=weights, floor=floor)
         for stage, order in found.items():
             values[stage].append(_ndcg(question.documents, question.grades, order))
     return values
@@ -90,7 +104,10 @@ def _ndcg(documents: Sequence[str], grades: Mapping[str, float], order: Sequence
 
 
 def _blended(
-    question: ScoredQuestion, relevant: Sequence[float], weights: FactorWeights, floor: float
+    question: ScoredQuestion,
+    relevant: Sequence[float],
+    admitted: Sequence[bool],
+    weights: FactorWeights,
 ) -> list[int]:
     scores = [
         blend(Factors(*factors), weights)
@@ -102,6 +119,4 @@ def _blended(
             strict=True,
         )
     ]
-    return sorted(
-        range(len(scores)), key=lambda i: (not is_above_floor(relevant[i], floor), -scores[i])
-    )
+    return sorted(range(len(scores)), key=lambda i: (not admitted[i], -scores[i]))

@@ -10,7 +10,7 @@ import gzip
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -44,6 +44,8 @@ class ScoredQuestion:
     """BM25 over the highest BM25 that the question could reach."""
     relevance: Sequence[float]
     """As the product computed it then, with the calibration of that time."""
+    evidence: Sequence[float]
+    """Likewise: what was held against the floor."""
     completeness: Sequence[float]
     readability: Sequence[float]
     timeliness: Sequence[float]
@@ -89,6 +91,7 @@ def scored_question(
         cosine=[passage.cosine for passage in passages],
         lexical=[passage.lexical_share for passage in passages],
         relevance=[each.factors.relevance for each in found],
+        evidence=[cast("float", each.factors.inputs["evidence"]["value"]) for each in found],
         completeness=[each.factors.completeness for each in found],
         readability=[each.factors.readability for each in found],
         timeliness=[each.factors.timeliness for each in found],
@@ -136,8 +139,11 @@ def read_dumps(folder: Path) -> dict[str, list[ScoredQuestion]]:
 
 def _read(path: Path, number: int, line: str) -> ScoredQuestion:
     try:
-        return ScoredQuestion(**json.loads(line))
-    except (ValueError, TypeError) as error:
+        row = json.loads(line)
+        # Until the place had a say in the relevance, evidence was the same number.
+        row.setdefault("evidence", row["relevance"])
+        return ScoredQuestion(**row)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         message = f"{path}, line {number}: {error}"
         raise NotADump(message) from error
 

@@ -135,6 +135,23 @@ def relevance(
     return _calibrated(fallback, signals, "first_stage")
 
 
+def evidence(
+    card: RerankerCard | None,
+    *,
+    rerank: float | None,
+    cosine: float | None,
+    lexical: float | None,
+    language: str = "",
+) -> Scored:
+    """``relevance`` by what the passage itself says, without its place among the recalled.
+
+    The place tells which of the candidates answers, if one does; whether one does it cannot tell,
+    for there is a first place also where nothing answers. So passages are ordered by ``relevance``
+    and admitted by this.
+    """
+    return relevance(card, rerank=rerank, cosine=cosine, lexical=lexical, language=language)
+
+
 def completeness(
     question_terms: Sequence[QuestionTerm], passage_text: str, asked: Sequence[Asked] = ()
 ) -> Scored:
@@ -297,9 +314,9 @@ def explain(factors: Factors, weights: FactorWeights) -> tuple[Contribution, ...
     )
 
 
-def is_above_floor(relevance_value: float, floor: float) -> bool:
+def is_above_floor(evidence_value: float, floor: float) -> bool:
     """Whether a passage may compete by its other factors; the floor itself is above."""
-    return relevance_value >= floor
+    return evidence_value >= floor
 
 
 def _usable(

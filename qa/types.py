@@ -102,6 +102,7 @@ class Factors:
     readability: float
     timeliness: float
     inputs: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    """By factor; and ``evidence``, what was held against the floor, with its ``value``."""
 
 
 @dataclass(frozen=True, slots=True)

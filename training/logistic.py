@@ -67,6 +67,26 @@ def fit(
     )
 
 
+def with_probability(
+    weights: Mapping[Signal, float],
+    signals: Mapping[Signal, NDArray[np.float64]],
+    answers: NDArray[np.float64],
+    importance: NDArray[np.float64],
+    *,
+    language: str = "",
+) -> Calibration:
+    """The calibration whose order is that of these weights: only slope and bias are fitted."""
+    score = np.asarray(sum(weight * signals[name] for name, weight in weights.items()))
+    centre, spread = score.mean(), max(float(score.std()), 1e-9)
+    slope, bias = _platt((score - centre) / spread, answers, importance)
+    scale = slope / spread
+    return Calibration(
+        weights={name: round(float(weight * scale), 4) for name, weight in weights.items()},
+        bias=round(float(bias - scale * centre), 4),
+        language=language,
+    )
+
+
 def _order_weights(
     standard: NDArray[np.float64],
     answers: NDArray[np.float64],

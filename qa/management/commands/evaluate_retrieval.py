@@ -16,15 +16,16 @@ from django.core.management.base import BaseCommand, CommandError
 
 from inference.errors import ModelError
 from qa.beir import NotATestSet, is_test_set, read_test_set
-from qa.evaluation import evaluate, settings_of
+from qa.evaluation import evaluate, ranked_as_now, settings_of
 from qa.evaluation_records import is_measured_with, read_record, write_record
 from qa.evaluation_report import markdown_report
 from qa.figures import text_table
 from qa.first_sources import NotCounted, read_counts
-from qa.score_dumps import SUFFIX, writing
+from qa.rescoring import NotTheSame
+from qa.score_dumps import SUFFIX, NotADump, read_dump, writing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from django.core.management.base import CommandParser
 
@@ -152,11 +153,38 @@ class Command(BaseCommand):
         if figures is None or (dump is not None and not dump.is_file()):
             return None
         if not is_measured_with(figures, wanted):
-            self.stderr.write(f"{test_set.name}: recorded with other settings")
-            return None
+            again = self._rescored(figures, wanted, dump, options)
+            if again is None:
+                self.stderr.write(f"{test_set.name}: recorded with other settings")
+            return again
         self.stderr.write(
             f"{test_set.name}: recorded at commit {figures.meta.get('commit') or 'unknown'}"
         )
+        return figures
+
+    def _rescored(
+        self,
+        kept: Figures,
+        wanted: Mapping[str, object],
+        dump: Path | None,
+        options: dict[str, Any],
+    ) -> Figures | None:
+        """The kept figures under the calibrations of now, where nothing else has changed."""
+        if dump is None or not is_measured_with(kept, {**wanted, "card": kept.meta.get("card")}):
+            return None
+        try:
+            again = ranked_as_now(kept, read_dump(dump), settings=wanted, seed=options["seed"])
+        except (NotADump, NotTheSame) as error:
+            self.stderr.write(str(error))
+            return None
+        if again is None:
+            return None
+        figures, questions = again
+        with writing(dump) as write:
+            for question in questions:
+                write(question)
+        write_record(options["record"], figures)
+        self.stderr.write(f"{kept.set_name}: ranked again, for the calibrations have changed")
         return figures
 
     def _record(

@@ -14,14 +14,17 @@ from django.core.management import CommandError, call_command
 
 from accounts.models import User
 from documents.models import Chunk, Document, IndexGeneration, KnowledgeBase
+from inference.fake import FakeReranker
+from inference.ports import Calibration, RerankerCard
 from qa.beir import read_test_set
 from qa.configuration import pipeline_config
 from qa.evaluation import document_order, evaluate, settings_of
+from qa.evaluation_records import is_measured_with, read_record
 from qa.figures import MEASURES
 from qa.management.commands import evaluate_retrieval as command
 from qa.models import EvaluationRun
 from qa.replay import replay
-from qa.score_dumps import read_dumps
+from qa.score_dumps import SUFFIX, read_dump, read_dumps, writing
 from qa.scoring import PRESETS
 from qa.types import PipelineConfig
 
@@ -240,6 +243,49 @@ def test_a_recorded_set_is_not_measured_again(
     assert measured == ["tiny"] * 3
 
 
+def test_other_calibrations_rank_the_recorded_scores_again_without_a_new_reading(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[str] = []
+    monkeypatch.setattr(command, "evaluate", noting(measured))
+    kept = ("--record", str(tmp_path / "records"), "--dump", str(tmp_path / "dump"))
+    run = partial(call_command, "evaluate_retrieval", "--set", str(folder), *kept)
+    run()
+    before = read_record(tmp_path / "records", "tiny")
+    # The words of the question count against a passage now.
+    recalibrate(monkeypatch, Calibration({"rerank": -1.0}, 0.0))
+    run()
+    assert measured == ["tiny"]
+    again = read_record(tmp_path / "records", "tiny")
+    assert before is not None
+    assert again is not None
+    assert again.ndcg["reranked"] != before.ndcg["reranked"]
+    assert again.ndcg["cross_encoder"] == before.ndcg["cross_encoder"]
+    fresh = evaluate(read_test_set(folder))
+    assert again.ndcg == fresh.ndcg
+    for stage, values in fresh.stages.items():
+        assert again.stages[stage] == pytest.approx(values), stage
+    assert again.intervals == fresh.intervals
+    assert is_measured_with(again, fresh.meta)
+
+
+def test_scores_of_another_run_are_not_taken_for_those_of_the_record(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[str] = []
+    monkeypatch.setattr(command, "evaluate", noting(measured))
+    kept = ("--record", str(tmp_path / "records"), "--dump", str(tmp_path / "dump"))
+    run = partial(call_command, "evaluate_retrieval", "--set", str(folder), *kept)
+    run()
+    dump = tmp_path / "dump" / f"tiny{SUFFIX}"
+    questions = read_dump(dump)
+    with writing(dump) as write:
+        write(questions[0])
+    recalibrate(monkeypatch, Calibration({"rerank": -1.0}, 0.0))
+    run()
+    assert measured == ["tiny"] * 2
+
+
 def test_a_set_that_has_changed_is_measured_again(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -314,6 +360,18 @@ def noting(measured: list[str]) -> Callable[..., Figures]:
         return evaluate(test_set, **options)
 
     return evaluate_and_note
+
+
+def recalibrate(monkeypatch: pytest.MonkeyPatch, *calibrations: Calibration) -> None:
+    """From now on the same reranker, as to its raw scores, has these calibrations."""
+
+    class Recalibrated(FakeReranker):
+        @property
+        def card(self) -> RerankerCard:
+            card = replace(super().card, calibrations=calibrations)
+            return replace(card, scores_are_probabilities=False, unit_scores=False)
+
+    monkeypatch.setattr("qa.evaluation.reranker_for", lambda _base: (Recalibrated(), None))
 
 
 def test_a_folder_that_is_no_set_is_refused_with_its_name(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from qa.explanations import (
     AS_CONFIGURED,
     ASPECT_NAMES,
     error_sentence,
+    factor_bars,
     factor_words,
     fit_words,
     known_lines,
@@ -22,6 +23,7 @@ from qa.explanations import (
     weights_of,
 )
 from qa.fit import HABITS, Evidence, Habits, strength
+from qa.models import RankedPassage
 from qa.types import FactorWeights, Reason
 
 
@@ -153,6 +155,29 @@ def test_a_factor_is_explained_by_its_inputs(
     factor: str, inputs: dict[str, object], words: str
 ) -> None:
     assert factor_words(factor, inputs) == words
+
+
+@pytest.mark.parametrize(
+    ("stored", "words"),
+    [
+        ({"evidence": {"value": 0.1}}, "; without its place 0.10, which the floor judges"),
+        ({"evidence": {"value": 0.698}}, ""),
+        ({}, ""),
+    ],
+)
+def test_the_bar_of_relevance_says_what_the_floor_judged_where_that_is_another_number(
+    stored: dict[str, dict[str, float]], words: str
+) -> None:
+    passage = RankedPassage(
+        relevance=0.7,
+        completeness=0.5,
+        readability=0.5,
+        timeliness=0.5,
+        factor_inputs={"relevance": {"signals": {"rerank": 2.0, "fused": 1.0}}, **stored},
+    )
+    relevance, *others = factor_bars(passage, FactorWeights())
+    assert relevance.words == f"cross-encoder 2.00, place in search 1.00{words}"
+    assert not any("floor" in bar.words for bar in others)
 
 
 # ---- personal fit --------------------------------------------------------------------------------

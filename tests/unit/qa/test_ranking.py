@@ -24,7 +24,7 @@ from inference.errors import (
 from inference.ports import Calibration
 from qa.fusion import place_share
 from qa.ranking import rank, sources_of
-from qa.scoring import PRESETS
+from qa.scoring import FACTORS, PRESETS
 from qa.types import PipelineConfig, Ranking
 from tests.unit.qa.builders import ScriptedReranker, SteppingClock, passage, recalled
 
@@ -106,9 +106,28 @@ class TestReranked:
 
     def test_every_factor_is_stored_with_its_inputs(self) -> None:
         factors = ranked(ScriptedReranker(by_words)).candidates[0].factors
-        assert set(factors.inputs) == {"relevance", "completeness", "readability", "timeliness"}
+        assert set(factors.inputs) == {*FACTORS, "evidence"}
         assert factors.completeness == 1.0
         assert factors.inputs["relevance"]["signals"] == {"rerank": 4.0, "fused": place_share(2)}
+
+    def test_the_place_orders_and_the_floor_judges_without_it(self) -> None:
+        calibrations = (
+            Calibration(weights={"rerank": 1.0, "fused": 300.0}, bias=-286.0),
+            Calibration(weights={"rerank": 1.0}, bias=-3.0),
+        )
+        reranker = ScriptedReranker(by_words, calibrations=calibrations)
+        ranking = ranked(reranker, replace(CONFIG, floor=0.4, weights=PRESETS["relevance_only"]))
+        paper, tips, other = sorted(
+            ranking.candidates, key=lambda each: each.passage.fused_rank or 0
+        )
+        # The last of them stands in a good place, and says nothing of sleep all the same.
+        assert other.factors.relevance > 0.4
+        assert [each.above_floor for each in (paper, tips, other)] == [True, True, False]
+        for each in ranking.candidates:
+            found = each.factors.inputs["evidence"]
+            assert found["signals"] == {"rerank": each.rerank_score}
+            assert each.above_floor == (found["value"] >= 0.4)  # type: ignore[operator]
+        assert order(ranking)[0] == 1, "the first place outweighs three points of the score"
 
     def test_relevance_is_calibrated_for_the_language_of_the_question(self) -> None:
         calibration = Calibration(weights={"rerank": 1.0}, bias=0.5, language="en")

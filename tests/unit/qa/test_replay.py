@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from inference.ports import Calibration, RerankerCard
 from qa.ranking import rank
-from qa.replay import REPLAYED, orders, relevances, replay
+from qa.replay import REPLAYED, evidences, orders, relevances, replay
 from qa.score_dumps import ScoredQuestion, scored_question
 from qa.scoring import PRESETS
 from qa.types import FactorWeights, PipelineConfig, Ranking
@@ -20,7 +20,10 @@ from tests.unit.qa.builders import ScriptedReranker, passage, recalled
 TODAY = date(2026, 11, 24)
 ASKED = "how can I sleep better at night?"
 TEXTS = ("Sleep better at night.", "Receptors of sleep.", "Salt.", "A better night.")
-STEEP = (Calibration({"rerank": 1.0, "cosine": 4.0, "fused": 3.0}, -3.0),)
+STEEP = (
+    Calibration({"rerank": 1.0, "cosine": 4.0, "fused": 3.0}, -3.0),
+    Calibration({"rerank": 1.0, "cosine": 3.0}, -2.0),
+)
 unit = st.floats(0, 1)
 candidates = st.lists(
     st.tuples(st.sampled_from(TEXTS), st.floats(-4, 4), unit, unit, st.booleans()),
@@ -63,7 +66,7 @@ def test_the_blend_is_the_order_of_the_product(
     drawn: Drawn, chosen: FactorWeights, floor: float
 ) -> None:
     ranking, question = ranked(drawn, PipelineConfig(weights=chosen, floor=floor))
-    found = orders(question, question.relevance, weights=chosen, floor=floor)
+    found = orders(question, weights=chosen, floor=floor)
     assert found["blended"] == final_order(ranking)
     by_relevance = sorted(ranking.candidates, key=lambda each: each.rerank_rank or 0)
     assert found["reranked"] == [each.passage.chunk_id - 1 for each in by_relevance]
@@ -72,7 +75,7 @@ def test_the_blend_is_the_order_of_the_product(
 @given(candidates)
 def test_relevance_only_is_the_order_of_the_product_under_that_preset(drawn: Drawn) -> None:
     ranking, question = ranked(drawn, PipelineConfig(weights=PRESETS["relevance_only"]))
-    assert orders(question, question.relevance)["relevance_only"] == final_order(ranking)
+    assert orders(question)["relevance_only"] == final_order(ranking)
 
 
 @given(candidates)
@@ -80,6 +83,7 @@ def test_the_card_that_made_the_relevance_makes_it_again(drawn: Drawn) -> None:
     _ranking, question = ranked(drawn, PipelineConfig())
     card = RerankerCard("scripted", "none", "r1", calibrations=STEEP)
     assert relevances(question, card) == pytest.approx(question.relevance)
+    assert evidences(question, card) == pytest.approx(question.evidence)
 
 
 def test_another_calibration_gives_another_order() -> None:

@@ -20,6 +20,7 @@ from qa.scoring import (
     PRIOR_SHIFT,
     blend,
     completeness,
+    evidence,
     explain,
     is_above_floor,
     preset_of,
@@ -153,6 +154,18 @@ class TestRelevance:
             value, inputs = relevance(card, rerank=2.0, cosine=None, lexical=None, fused_rank=rank)
             assert value == pytest.approx(sigmoid(2 + 5 * share - 6 + PRIOR_SHIFT))
             assert inputs["signals"] == {"rerank": 2.0, "fused": share}
+
+    @given(rerank=st.floats(-10, 10), cosine=scores, lexical=scores, rank=st.integers(1, 100))
+    def test_evidence_is_the_relevance_of_a_passage_without_a_place(
+        self, rerank: float, cosine: float | None, lexical: float | None, rank: int
+    ) -> None:
+        reads_place = Calibration(weights={"rerank": 1.0, "fused": 5.0}, bias=-6.0)
+        card = RerankerCard("placed", "m", "r", calibrations=(reads_place, *CARD.calibrations))
+        value, inputs = evidence(card, rerank=rerank, cosine=cosine, lexical=lexical)
+        assert "fused" not in inputs["weights"]  # type: ignore[operator]
+        assert value == relevance(CARD, rerank=rerank, cosine=cosine, lexical=lexical)[0]
+        placed = relevance(card, rerank=rerank, cosine=None, lexical=None, fused_rank=rank)
+        assert placed[0] == pytest.approx(sigmoid(rerank + 5 * 61 / (60 + rank) - 6 + PRIOR_SHIFT))
 
     def test_a_place_alone_says_nothing(self) -> None:
         found = relevance(None, rerank=None, cosine=None, lexical=None, fused_rank=1)

@@ -5,7 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from training.calibrate import Cases, bins_of, score_lists
+from training.calibrate import (
+    PLACE_WEIGHTS,
+    Cases,
+    bins_of,
+    greatest_harmless,
+    score_lists,
+)
+from training.logistic import logits_of
 from training.sampling import MinedQuestion, MinedSet
 
 
@@ -73,3 +80,29 @@ def test_cross_fitted_probabilities_can_be_believed() -> None:
 @pytest.mark.parametrize(("probability", "bin_"), [(0.0, 0), (0.05, 0), (0.1, 1), (1.0, 9)])
 def test_every_probability_falls_into_one_of_ten_bins(probability: float, bin_: int) -> None:
     assert [bool(b[0]) for b in bins_of(np.array([probability]))].index(True) == bin_
+
+
+def test_the_place_gets_the_greatest_weight_that_costs_no_more_than_chance() -> None:
+    certain, doubtful = np.array([1.0, 1.0, 1.0, 1.0]), np.array([1.0, 1.0, 1.0, 0.0])
+    lost = np.array([0.0, 0.0, 0.0, 0.1])
+    assert greatest_harmless({0.0: [certain], 1.0: [certain], 2.0: [doubtful], 4.0: [lost]}) == 2.0
+
+
+def test_a_set_of_many_questions_counts_as_one_of_few() -> None:
+    few, many = np.array([1.0, 0.9]), np.linspace(0.4, 0.6, 50)
+    assert greatest_harmless({0.0: [few, many], 1.0: [few - 0.5, many + 0.01]}) == 0.0
+
+
+def test_a_placed_calibration_orders_by_the_place_too_and_is_a_probability() -> None:
+    found = cases()
+    placed = found.placed(("rerank", "cosine", "lexical"))
+    plain = found.fitted(("rerank", "cosine", "lexical"))
+    ratio = placed.weights["rerank"] / plain.weights["rerank"]
+    for name in ("cosine", "lexical"):
+        assert placed.weights[name] == pytest.approx(ratio * plain.weights[name], abs=1e-3)
+    assert placed.weights["fused"] / placed.weights["rerank"] in [
+        pytest.approx(share, abs=0.01) for share in PLACE_WEIGHTS
+    ]
+    said = 1 / (1 + np.exp(-logits_of(placed, found.signals)))
+    share = found.importance / found.importance.sum()
+    assert share @ said == pytest.approx(share @ found.answers, abs=0.01)

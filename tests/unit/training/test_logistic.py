@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from inference.ports import Calibration, Signal
-from training.logistic import fit, logits_of
+from training.logistic import fit, logits_of, with_probability
 
 Column = NDArray[np.float64]
 NAME_SETS: tuple[tuple[Signal, ...], ...] = (("rerank", "lexical"), ("rerank",), ("lexical",))
@@ -88,3 +88,14 @@ def test_a_logit_is_the_weighted_sum_and_the_bias() -> None:
         "cosine": np.array([1.0, -1.0]),
     }
     assert logits_of(calibration, signals).tolist() == [0.0, 0.0]
+
+
+def test_given_weights_keep_their_proportions_and_become_a_probability() -> None:
+    signals, answers, _ = drawn()
+    found = with_probability(
+        {"rerank": 4.0, "lexical": 10.0}, signals, answers, np.ones(len(answers)), language="zh"
+    )
+    assert found.weights["rerank"] == pytest.approx(0.8, abs=0.06)
+    assert found.weights["lexical"] / found.weights["rerank"] == pytest.approx(2.5, abs=0.01)
+    assert found.bias == pytest.approx(-4.0, abs=0.3)
+    assert found.language == "zh"

@@ -27,6 +27,7 @@ def scored(key: str, rerank: list[float | None], language: str = "en") -> Scored
         cosine=[0.5, 0.5],
         lexical=[0.5, 0.5],
         relevance=[0.3, 0.8],
+        evidence=[0.3, 0.8],
         completeness=[0.5, 0.5],
         readability=[1.0, 0.0],
         timeliness=[0.5, 0.5],
