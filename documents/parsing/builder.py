@@ -22,6 +22,9 @@ _BLANK = re.compile(r"[^\S\n]+")
 _UNSPACED = re.compile("[\u2e80-\u312f\u3190-\u9fff\uf900-\ufaff\uff00-\uff9f]")
 _TIGHT_KINDS = frozenset({"list_item", "table_row"})
 _TITLE_LENGTH = 500
+_MOST_POINTS = 1e6
+"""Far more than the widest page has."""
+_DEEPEST = 6
 _METADATA_LENGTH = 2_000
 
 
@@ -106,7 +109,12 @@ class DocumentBuilder:
         if kind == "heading":
             self._open_section(" ".join(text.split()), level)
         start = self._append(kind, text)
-        self._lines.extend(Line(start + a, start + b, page, box) for a, b, box, page in spans)
+        self._lines.extend(
+            Line(start + a, start + b, page, box)
+            for a, b, box, page in spans
+            # A damaged file's places are no numbers, or not on any page: its words are still there.
+            if all(abs(side) < _MOST_POINTS for side in box)
+        )
         self._add_block(kind, start, level=level, page=printed[0][2])
 
     def build(
@@ -169,4 +177,4 @@ class DocumentBuilder:
     ) -> None:
         titles = tuple(title for _, title in self._headings)
         path = titles[:-1] if kind == "heading" else titles
-        self._blocks.append(Block(kind, start, self._length, path, level, page))
+        self._blocks.append(Block(kind, start, self._length, path, min(level, _DEEPEST), page))

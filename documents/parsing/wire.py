@@ -9,6 +9,10 @@ from typing import Any, get_args
 from documents.types import Block, BlockKind, Line, ParsedDocument
 
 VERSION = 1
+MOST_PAGES = 1_000_000
+"""More than any format counts; columns and sorting take it."""
+_MOST_POINTS = 1e9
+_DEEPEST = 6
 _KINDS = frozenset(get_args(BlockKind))
 _MALFORMED = (
     ValueError,
@@ -41,7 +45,7 @@ def encode_document(parsed: ParsedDocument) -> bytes:
         "page_count": parsed.page_count,
         "metadata": dict(parsed.metadata),
     }
-    return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
 def encode_error(code: str, detail: str) -> bytes:
@@ -52,7 +56,7 @@ def encode_error(code: str, detail: str) -> bytes:
 def decode_message(data: bytes) -> ParsedDocument | tuple[str, str]:
     """The document, or ``(code, detail)`` of the error. Raises ``WireError`` on anything else."""
     try:
-        message: Any = json.loads(data)
+        message: Any = json.loads(data, parse_constant=_refuse)
         if message["version"] != VERSION:
             msg = f"version {message['version']!r}"
             raise WireError(msg)
@@ -75,7 +79,7 @@ def _document(message: Any) -> ParsedDocument:
         author=_text(message["author"]),
         language=_text(message["language"]),
         published=date.fromisoformat(published) if published else None,
-        page_count=None if message["page_count"] is None else int(message["page_count"]),
+        page_count=_page(message["page_count"]),
         metadata={_text(key): _text(value) for key, value in message["metadata"].items()},
     )
 
@@ -91,21 +95,42 @@ def _block(row: Any, length: int) -> Block:
         start=start,
         end=end,
         heading_path=tuple(_text(title) for title in path),
-        level=int(level),
-        page=None if page is None else int(page),
+        level=_whole(level, 0, _DEEPEST),
+        page=_page(page),
     )
 
 
 def _line(row: Any, length: int) -> Line:
     start, end, page, (left, bottom, right, top) = row
     _check_span(start, end, length)
-    return Line(start, end, int(page), (float(left), float(bottom), float(right), float(top)))
+    box = (float(left), float(bottom), float(right), float(top))
+    if not all(abs(side) <= _MOST_POINTS for side in box):
+        msg = "a box on no page"
+        raise WireError(msg)
+    return Line(start, end, _whole(page, 1, MOST_PAGES), box)
 
 
 def _check_span(start: Any, end: Any, length: int) -> None:
     if not (isinstance(start, int) and isinstance(end, int) and 0 <= start <= end <= length):
         msg = "a span outside the text"
         raise WireError(msg)
+
+
+def _page(value: Any) -> int | None:
+    return None if value is None else _whole(value, 0, MOST_PAGES)
+
+
+def _whole(value: Any, least: int, most: int) -> int:
+    """A number that a column takes."""
+    if type(value) is not int or not least <= value <= most:
+        msg = "a number that cannot be"
+        raise WireError(msg)
+    return value
+
+
+def _refuse(constant: str) -> Any:
+    """In place of what JSON has no word for, and Postgres no value."""
+    raise WireError(constant)
 
 
 def _text(value: Any) -> str:

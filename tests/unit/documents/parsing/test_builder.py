@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from documents.parsing.base import ParseError
 from documents.parsing.builder import DocumentBuilder, clean
+from documents.parsing.wire import decode_message, encode_document
 from documents.types import BlockKind
 
 BOX = (0.0, 0.0, 10.0, 10.0)
@@ -86,6 +89,30 @@ def test_lines_of_a_paragraph_keep_their_offsets_and_boxes() -> None:
     assert [parsed.text[line.start : line.end] for line in parsed.lines] == ["one line", "two"]
     assert [line.page for line in parsed.lines] == [3, 4]
     assert parsed.blocks[-1].page == 3
+
+
+@pytest.mark.parametrize("side", [math.nan, math.inf, -math.inf, 1e30])
+def test_a_line_without_a_place_on_the_page_keeps_its_words_only(side: float) -> None:
+    builder = DocumentBuilder(1000)
+    builder.add_lines("paragraph", [("one", (0, 0, side, 9), 3), ("two", BOX, 3)])
+
+    parsed = builder.build()
+
+    assert parsed.text == "one\ntwo"
+    assert [parsed.text[line.start : line.end] for line in parsed.lines] == ["two"]
+    assert decode_message(encode_document(parsed)) == parsed
+
+
+def test_a_heading_below_all_others_is_one_of_the_lowest() -> None:
+    builder = DocumentBuilder(1000)
+    for level in (6, 7, 9):
+        builder.heading(f"Part {level}", level)
+
+    parsed = builder.build()
+
+    assert [block.level for block in parsed.blocks] == [6, 6, 6]
+    assert parsed.blocks[2].heading_path == ("Part 6", "Part 7")
+    assert decode_message(encode_document(parsed)) == parsed
 
 
 def test_a_word_parted_at_a_line_end_is_joined() -> None:

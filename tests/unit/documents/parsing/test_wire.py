@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -53,6 +54,20 @@ def test_an_error_comes_back_as_code_and_detail() -> None:
         {"blocks": [["paragraph", 0]]},
         {"lines": [[0, 99, 1, [0, 0, 0, 0]]]},
         {"lines": [[0, 1, 1, [0, 0]]]},
+        {"lines": [[0, 1, 1, [0, 0, float("nan"), 0]]]},
+        {"lines": [[0, 1, 1, [0, 0, float("inf"), 0]]]},
+        {"lines": [[0, 1, 1, [0, 0, 1e300, 0]]]},
+        {"lines": [[0, 1, 1, [0, 0, 10**400, 0]]]},
+        {"lines": [[0, 1, 0, [0, 0, 0, 0]]]},
+        {"lines": [[0, 1, 10**30, [0, 0, 0, 0]]]},
+        {"blocks": [["paragraph", 0, 2, [], 0, -1]]},
+        {"blocks": [["paragraph", 0, 2, [], 0, 2**31]]},
+        {"blocks": [["heading", 0, 2, [], 10**30, 1]]},
+        {"page_count": float("nan")},
+        {"page_count": 2**31},
+        {"page_count": -1},
+        {"page_count": True},
+        {"page_count": "2"},
         {"published": "tomorrow"},
         {"metadata": {"key": "\x00"}},
         {"metadata": []},
@@ -61,6 +76,17 @@ def test_an_error_comes_back_as_code_and_detail() -> None:
 def test_a_message_that_does_not_hold_together_is_refused(fields: dict[str, object]) -> None:
     with pytest.raises(WireError):
         decode_message(changed(**fields))
+
+
+def test_a_number_that_is_written_too_large_for_any_is_refused() -> None:
+    huge = changed(lines=[[0, 1, 1, [0, 0, 7.5, 0]]]).replace(b"7.5", b"1e999")
+    with pytest.raises(WireError):
+        decode_message(huge)
+
+
+def test_what_json_has_no_word_for_is_not_written() -> None:
+    with pytest.raises(ValueError):
+        encode_document(replace(DOCUMENT, lines=(Line(0, 5, 1, (1.5, 2, float("nan"), 4)),)))
 
 
 @given(st.binary(max_size=60))
