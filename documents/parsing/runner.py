@@ -244,7 +244,7 @@ def _output(ended: _Ended, memory_mb: int, output: Path, stderr: str) -> bytes:
     if status < 0:
         # Native code aborts when it gets no memory: how much it had tells that from a defect.
         code = "memory" if ended.peak_mb > 0.7 * memory_mb else "crashed"
-        raise ParseError(code, f"{signal.Signals(-status).name} {stderr}".strip())
+        raise ParseError(code, f"{_name_of(-status)} {stderr}".strip())
     if status not in (0, EXIT_REFUSED):
         raise ParseError("crashed", f"exit status {status}: {stderr}")
     written = output.read_bytes()
@@ -252,6 +252,13 @@ def _output(ended: _Ended, memory_mb: int, output: Path, stderr: str) -> bytes:
         _document(written)
         raise ParseError("crashed", "refused without a reason")
     return written
+
+
+def _name_of(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # those that programs may give a meaning of their own have no name
+        return f"signal {number}"
 
 
 def _document(written: bytes) -> ParsedDocument:

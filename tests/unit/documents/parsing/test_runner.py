@@ -327,6 +327,7 @@ def test_output_over_the_limit_is_too_large(
         (-signal.SIGABRT, 900.0, "memory"),
         (-signal.SIGABRT, 90.0, "crashed"),
         (-signal.SIGSEGV, 90.0, "crashed"),
+        (-40, 90.0, "crashed"),
         (-signal.SIGXCPU, 90.0, "timeout"),
         (-signal.SIGALRM, 90.0, "timeout"),
         (-signal.SIGXFSZ, 90.0, "too_large"),
