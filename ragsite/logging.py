@@ -37,6 +37,7 @@ EVENTS: frozenset[str] = frozenset(
         "document.page.failed",
         "document.postponed",
         "document.reader.killed",
+        "documents.together.failed",
         "index.build.done",
         "index.build.failed",
         "index.build.lost",
@@ -47,6 +48,7 @@ EVENTS: frozenset[str] = frozenset(
         "reranker.tried",
         "task.enqueue.failed",
         "worker.heartbeat.failed",
+        "worker.queue.not_read",
         "worker.warm_up.completed",
         "worker.warm_up.started",
     }

@@ -9,13 +9,14 @@ import logging
 import threading
 import time
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import redis
 from celery.exceptions import SecurityWarning
 from celery.signals import worker_init, worker_ready, worker_shutting_down
 from django.db import close_old_connections
 
+from documents import tasks
 from documents.generations import embedders_in_use
 from documents.parsing.sandbox import missing_guards
 from inference import conf
@@ -29,6 +30,8 @@ from ragsite.health import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from ragsite.health import WorkerState
 
 logger = logging.getLogger(__name__)
@@ -88,10 +91,14 @@ _heartbeats: dict[str, Heartbeat] = {}
 def prepare_worker(sender: object, **_: object) -> None:
     """Before any task is taken: start the heartbeat, and load what answers need.
 
-    The worker of ``ingest`` forks; its children load the embedder with their first document.
+    The worker of ``ingest`` forks; its children load the embedder with their first document. One
+    that never reads what documents wait in says nothing, so that it is not taken for their worker.
     """
     queue = _queue_of(sender)
     if queue not in QUEUES:
+        return
+    if queue == "ingest" and tasks.QUEUE not in _queues_read_by(sender):
+        logger.error("worker.queue.not_read", extra={"queue": tasks.QUEUE})
         return
     heartbeat = _heartbeats.setdefault(queue, Heartbeat(queue))
     heartbeat.start()
@@ -128,3 +135,9 @@ def _load_models(queue: str) -> None:
 def _queue_of(worker: object) -> str:
     """The workers are named after their queues: ``answers@host``."""
     return str(getattr(worker, "hostname", "")).partition("@")[0]
+
+
+def _queues_read_by(worker: Any) -> Collection[str]:
+    """Names of the queues that it was told to read."""
+    queues: Mapping[str, object] = worker.app.amqp.queues.consume_from
+    return queues.keys()

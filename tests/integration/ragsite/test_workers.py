@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
+from celery import Celery
 
 from inference import conf
 from qa.models import RerankerProfile
@@ -32,8 +33,11 @@ def _fresh_heartbeats(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         heartbeat.end()
 
 
-def _worker(name: str) -> SimpleNamespace:
-    return SimpleNamespace(hostname=name)
+def _worker(name: str, queues: str = "documents,ingest") -> SimpleNamespace:
+    """What Celery gives: its own object, after it was told which queues to read."""
+    app = Celery("worker", set_as_current=False)
+    app.amqp.queues.select(queues.split(","))
+    return SimpleNamespace(hostname=name, app=app)
 
 
 def _says(queue: str, state: str) -> bool:
@@ -80,6 +84,17 @@ def test_the_ingest_worker_tells_which_guards_it_lacks(
     assert health.missing_guards() is None
     workers.prepare_worker(sender=_worker("ingest@here"))
     assert eventually(lambda: health.missing_guards() == ("landlock",))
+
+
+def test_a_worker_that_never_reads_the_queue_of_documents_is_not_taken_for_theirs(
+    redis_client: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR):
+        workers.prepare_worker(sender=_worker("ingest@here", "ingest"))
+    workers.announce_ready(sender=None)
+    assert workers._heartbeats == {}
+    assert health.worker_state("ingest") == "down"
+    assert [record.message for record in caplog.records] == ["worker.queue.not_read"]
 
 
 def test_a_worker_that_ends_says_so(redis_client: Redis) -> None:
