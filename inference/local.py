@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
+import pickle
 import sys
 import threading
 import time
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
 
 import numpy as np
 
-from inference.errors import InvalidModelResponse, ModelError, ModelUnavailable
+from inference.errors import InvalidModelResponse, ModelError, ModelTimeout, ModelUnavailable
 from inference.lanes import Lanes
 from inference.pairs import LibraryPairs, packed_classifier
 from inference.ports import EmbeddingRecipe, RerankerCard
@@ -31,8 +34,24 @@ if TYPE_CHECKING:
     from inference.pairs import PairModel
     from inference.texts import TextModel
 
-LOAD_ERRORS = (ImportError, OSError, ValueError, RuntimeError, KeyError, AttributeError)
-"""What the libraries raise for a missing, unreadable or foreign model."""
+LOAD_ERRORS = (
+    ImportError,
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    LookupError,
+    ArithmeticError,
+    RuntimeError,
+    MemoryError,
+    pickle.PickleError,
+)
+"""What the libraries raise for a missing, damaged or foreign model, beside errors of their own."""
+
+LOADING_PATIENCE_S = 10.0
+"""So long a question about the words of a reranker waits for it to be loaded."""
 
 RUN_ERRORS = (RuntimeError, ValueError, IndexError, TypeError, MemoryError)
 
@@ -101,27 +120,64 @@ def pair_model(network: Any, max_length: int) -> PairModel[Any]:
     return LibraryPairs(network.to(kind), tokenizer, longest)
 
 
+def require_scoring_head(network: Any) -> None:
+    """Raise ``ValueError`` for a ``CrossEncoder`` made of a model that is none.
+
+    The library gives an embedding model, say, a head of random numbers, and its scores are noise.
+    """
+    made = network[0].model if len(network) == 1 else None
+    stored = getattr(getattr(made, "config", None), "architectures", None) or []
+    suffix = "ForSequenceClassification"
+    has_head = not stored or any(name.endswith(suffix) for name in stored)
+    if type(made).__name__.endswith(suffix) and not has_head:
+        raise ValueError(f"it holds a {stored[0]}, which does not score pairs of texts")
+
+
+def load_errors() -> tuple[type[Exception], ...]:
+    """``LOAD_ERRORS``, and those that are known only where the libraries are."""
+    from huggingface_hub.errors import StrictDataclassError
+    from safetensors import SafetensorError
+
+    return (*LOAD_ERRORS, StrictDataclassError, SafetensorError)
+
+
 class Loading(Generic[T]):
-    """A model that is loaded once, when first asked for."""
+    """A model that is loaded once, when first asked for, in a thread of its own.
+
+    Loading cannot be interrupted and may take minutes, with a download. Who has no time for that
+    leaves, and it goes on for those who come later.
+    """
 
     def __init__(self, name: str, load: Callable[[], T]) -> None:
         self._name, self._load = name, load
-        self._loaded: T | None = None
-        self._loading = threading.Lock()
+        self._under_way: Future[T] | None = None
+        self._starting = threading.Lock()
 
     @property
     def is_loaded(self) -> bool:
-        return self._loaded is not None
+        found = self._under_way
+        return found is not None and found.done() and found.exception() is None
 
-    def model(self) -> T:
-        """The loaded model. A load that failed is tried again by the next call."""
-        with self._loading:
-            if self._loaded is None:
-                try:
-                    self._loaded = self._load()
-                except LOAD_ERRORS as error:
-                    raise ModelUnavailable(f"{self._name} cannot be loaded: {error}") from error
-            return self._loaded
+    def model(self, deadline: float = math.inf) -> T:
+        """The loaded model. A load that failed is tried again by the next call.
+
+        Raises ``ModelUnavailable``, and ``ModelTimeout`` at ``deadline`` on the clock of
+        ``time.monotonic``.
+        """
+        with self._starting:
+            if self._under_way is None or (self._under_way.done() and not self.is_loaded):
+                pool = ThreadPoolExecutor(1, thread_name_prefix="load")
+                self._under_way = pool.submit(self._load)
+                pool.shutdown(wait=False)
+            under_way = self._under_way
+        left = None if deadline == math.inf else max(0.0, deadline - time.monotonic())
+        wait([under_way], left)
+        if not under_way.done():
+            raise ModelTimeout(f"{self._name} is still being loaded")
+        try:
+            return under_way.result()
+        except load_errors() as error:
+            raise ModelUnavailable(f"{self._name} cannot be loaded: {error}") from error
 
 
 class _LoadedTexts(NamedTuple):
@@ -280,7 +336,7 @@ class LocalReranker:
         deadline = time.monotonic() + time_limit_s
         if not passages:
             return []
-        model, lanes = self._loading.model()
+        model, lanes = self._loading.model(deadline)
         pairs = model.read(question, passages)
         batches = model.batches(pairs, self._batch_tokens)
         runs = [partial(self._run, model, [pairs[i] for i in batch]) for batch in batches]
@@ -291,7 +347,9 @@ class LocalReranker:
         return scores
 
     def unknown_share(self, text: str) -> float:
-        return self._loading.model()[0].unknown_share(text)
+        """As ``Reranker`` says; ``ModelTimeout`` when the model takes too long to be loaded."""
+        model, _lanes = self._loading.model(time.monotonic() + LOADING_PATIENCE_S)
+        return model.unknown_share(text)
 
     def warm_up(self) -> None:
         """Load the model and run it once."""
@@ -324,4 +382,5 @@ class LocalReranker:
         network = CrossEncoder(
             self._model, revision=self._revision or None, max_length=self._max_length
         )
+        require_scoring_head(network)
         return pair_model(network, self._max_length)

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from inference.errors import (
 )
 from inference.local import LocalEmbedder, LocalReranker, pair_model
 from inference.pairs import LibraryPairs, PackedPairs
+from tests.unit.inference.conftest import save_bert
 
 QUESTION = "how can i sleep better?"
 PASSAGES = ["dim the lights and rest.", "fruit has sugar.", "rest a lot. " * 12, "sleep"]
@@ -81,6 +84,45 @@ def test_a_missing_model_is_unavailable_and_asked_for_again(tmp_path: Any) -> No
     for _ in range(2):
         with pytest.raises(ModelUnavailable, match="cannot be loaded"):
             embedder.embed_query("sleep")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("model.safetensors", b""),
+        ("model.safetensors", b"version https://git-lfs.github.com/spec/v1\nsize 3\n"),
+        ("pytorch_model.bin", b"version https://git-lfs.github.com/spec/v1\nsize 3\n"),
+        ("config.json", b"[]"),
+        ("config.json", b'{"model_type": "bert", "hidden_size": "x"}'),
+        ("config.json", b'{"model_type": "bert", "num_attention_heads": 0}'),
+        ("tokenizer.json", b'{"version'),
+    ],
+)
+def test_a_damaged_model_is_unavailable_whatever_the_libraries_raise(
+    tiny_reranker_path: str, tmp_path: Path, name: str, content: bytes
+) -> None:
+    folder = tmp_path / "damaged"
+    shutil.copytree(tiny_reranker_path, folder)
+    if name == "pytorch_model.bin":
+        (folder / "model.safetensors").unlink()
+    (folder / name).write_bytes(content)
+    with pytest.raises(ModelUnavailable, match="cannot be loaded"):
+        LocalReranker(str(folder)).score("sleep", ["rest"], time_limit_s=60.0)
+
+
+def test_truncated_weights_are_unavailable(tiny_reranker_path: str, tmp_path: Path) -> None:
+    folder = tmp_path / "truncated"
+    shutil.copytree(tiny_reranker_path, folder)
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(ModelUnavailable, match="cannot be loaded"):
+        LocalReranker(str(folder)).score("sleep", ["rest"], time_limit_s=60.0)
+
+
+def test_an_embedding_model_is_not_taken_for_a_cross_encoder(tmp_path: Path) -> None:
+    save_bert(tmp_path, head=False)
+    with pytest.raises(ModelUnavailable, match="BertModel, which does not score pairs"):
+        LocalReranker(str(tmp_path)).score("sleep", ["rest"], time_limit_s=60.0)
 
 
 def test_words_outside_the_vocabulary_count_as_unknown(tiny_embedder_path: str) -> None:
@@ -284,6 +326,30 @@ def test_several_threads_load_a_model_once() -> None:
     for thread in threads:
         thread.join()
     assert loads == [1]
+
+
+def test_a_question_does_not_wait_for_a_load_beyond_its_limit_and_the_load_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    may_load = threading.Event()
+    loads: list[int] = []
+
+    def load() -> LibraryPairs:
+        loads.append(1)
+        assert may_load.wait(30)
+        network = ScriptedNetwork(lambda pairs: [1.0] * len(pairs))
+        return LibraryPairs(network, WordTokenizer(), 512)
+
+    monkeypatch.setattr("inference.local.LOADING_PATIENCE_S", 0.01)
+    reranker = LocalReranker("slow", load=load)
+    with pytest.raises(ModelTimeout, match="still being loaded"):
+        reranker.unknown_share("sleep")
+    with pytest.raises(ModelTimeout, match="still being loaded"):
+        reranker.score("sleep", ["rest"], time_limit_s=0.01)
+    assert not reranker.is_loaded
+    may_load.set()
+    assert reranker.score("sleep", ["rest"], time_limit_s=60.0) == [1.0]
+    assert (reranker.is_loaded, loads) == (True, [1])
 
 
 @pytest.mark.parametrize("in_hardware", [True, False])
