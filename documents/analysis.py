@@ -1,4 +1,5 @@
-"""From text to search tokens: one analyzer for the index and for questions. Pure.
+"""From text to search tokens: one analyzer for the index, and the same for questions but for stop
+words of Chinese. Pure.
 
 Words of languages that write spaces are folded (NFKC, case, Latin accents) and stemmed by
 Snowball's English rules. Scripts without spaces (Han, kana, Hangul, Thai, Lao, Khmer, Burmese)
@@ -86,7 +87,7 @@ class ContentTerm(NamedTuple):
 
 
 def analyze(text: str) -> list[str]:
-    """The search tokens of ``text``, in order, repeats kept. Index and questions use this alike.
+    """The search tokens of ``text``, in order, repeats kept: what the index holds.
 
     Hyphens, points and underscores part words; digits stay. No token is empty or longer than
     ``MAX_TOKEN_LENGTH``. Stop words are kept.
@@ -106,6 +107,31 @@ def analyze(text: str) -> list[str]:
         tokens.extend(_pairs_and_singles(run))
     tokens.extend(_stem(words))
     return tokens
+
+
+def analyze_question(question: str) -> list[str]:
+    """What a question is searched by: the tokens of ``analyze``, for Chinese without stop words.
+
+    English stop words stand in so many passages that they weigh next to nothing. A Chinese one
+    (怎样, 有什么) stands in few, and with its neighbours makes pairs that stand in fewer still: a
+    title that asks alike would win over the text that answers. A question of nothing but such words
+    keeps them.
+    """
+    normalised = _POSSESSIVE.sub("", unicodedata.normalize("NFKC", question))
+    tokens: list[str] = []
+    words: list[str] = []
+    for match in _RUN.finditer(normalised):
+        run = match.group()
+        if match.lastgroup == "word":
+            words.append(_fold(run))
+            continue
+        tokens.extend(_stem(words))
+        words = []
+        for segment in _content_segments(run):
+            found = _pairs_and_singles(segment)
+            tokens.extend(token for token in found if token not in CHINESE_STOP_CHARACTERS)
+    tokens.extend(_stem(words))
+    return tokens or analyze(question)
 
 
 def content_terms(question: str) -> list[ContentTerm]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.exceptions import EmptyResultSet
 from django.db import connection, transaction
 
-from documents.analysis import analyze, content_terms
+from documents.analysis import analyze_question, content_terms
 from documents.lexicon import (
     QueryTerm,
     any_of_literal,
@@ -99,7 +99,7 @@ def nearest_in(
 def search_lexical(
     viewer: User, knowledge_bases: Sequence[KnowledgeBase], tokens: Sequence[str], limit: int
 ) -> list[LexicalHit]:
-    """The ``limit`` best passages by BM25 over ``analyze``'s tokens, best first, ties by id.
+    """The ``limit`` best passages by BM25 over ``tokens``, best first, ties by id.
 
     Only passages of the active index that share a term with the question and that the viewer may
     read now. The first ten are exact; further down, passages that hold nothing but common words
@@ -138,8 +138,8 @@ def question_terms(
 
 
 def search_tokens(question: str) -> list[str]:
-    """The tokens of a question as ``search_lexical`` takes them."""
-    return analyze(question)
+    """The tokens of a question as ``search_lexical`` takes them: see ``analyze_question``."""
+    return analyze_question(question)
 
 
 def _active(knowledge_bases: Iterable[KnowledgeBase]) -> tuple[IndexGeneration, ...]:

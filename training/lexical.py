@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import bm25s
 import numpy as np
 
-from documents.analysis import analyze
+from documents.analysis import analyze, analyze_question
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,7 @@ class LexicalIndex:
 
     def shares(self, question: str) -> NDArray[np.float64]:
         """Each passage's score over the highest that the question could reach, in [0, 1]."""
-        tokens = analyze(question)
+        tokens = analyze_question(question)
         highest = sum(self._idf(token) for token in tokens)
         known = [token for token in tokens if token in self._frequency]
         if not known:

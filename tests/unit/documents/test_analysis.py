@@ -10,6 +10,7 @@ from documents.analysis import (
     MAX_TOKEN_LENGTH,
     ContentTerm,
     analyze,
+    analyze_question,
     content_terms,
     detect_language,
 )
@@ -85,6 +86,33 @@ def test_threads_get_the_same_stems_as_one_thread() -> None:
         together = list(pool.map(analyze, texts))
 
     assert together == [analyze(text) for text in texts]
+
+
+def test_a_chinese_question_is_searched_without_its_question_words() -> None:
+    assert analyze_question("怎样申请护照?") == ["申请", "请护", "护照", "申", "请", "护", "照"]
+    assert "怎样" in analyze("怎样申请护照?")
+    assert analyze_question("有什么办法能让我快点入睡")[:2] == ["办法", "法能"]
+    # A character that says nothing where it stands alone is still half of a pair.
+    assert "更" not in analyze_question("睡得更好")
+    assert "更好" in analyze_question("睡得更好")
+
+
+def test_a_question_of_nothing_but_question_words_is_searched_by_them() -> None:
+    assert analyze_question("怎么办？") == analyze("怎么办？") != []
+
+
+def test_words_around_chinese_stay_in_a_question() -> None:
+    assert analyze_question("How do I 怎么用 the API") == ["how", "do", "i", "用", "the", "api"]
+
+
+@given(st.text())
+def test_every_token_of_a_question_is_one_of_the_index(text: str) -> None:
+    assert set(analyze_question(text)) <= set(analyze(text))
+
+
+@given(st.text(alphabet=st.characters(codec="ascii")))
+def test_a_question_without_such_scripts_is_searched_as_it_is_indexed(text: str) -> None:
+    assert analyze_question(text) == analyze(text)
 
 
 def test_content_terms_leave_out_question_words_and_keep_order() -> None:
