@@ -23,27 +23,28 @@ from typing import TYPE_CHECKING
 from documents.parsing.sandbox import end_with_the_parent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     Run = Callable[[list[str]], int]
 
 STAND = "--stand"
-"""The only argument of the program in this form."""
+"""The first argument of the program in this form; the second is the number of the worker."""
 STOP = b"stop"
 """Said instead of a job: end the present one at once. Says nothing while there is none."""
 IDLE_S = 60.0
 _READ_BYTES = 65_536
 
 
-def serve(run: Run, prepare: Callable[[list[str]], None]) -> int:
+def serve(run: Run, prepare: Callable[[list[str]], None], started_by: Sequence[str] = ()) -> int:
     """Attend to jobs until the input ends or none comes for ``IDLE_S``.
 
+    ``started_by`` holds the process number of the worker, if it said it.
     ``run`` is called in a fork for each, with the program's arguments; ``prepare`` before it in
     this process, to import what the fork will need. The answer has the ``number`` of the job,
     ``status``, as ``os.waitstatus_to_exitcode`` gives it, and ``report``, what ``run`` wrote to
     standard output.
     """
-    end_with_the_parent()
+    end_with_the_parent(*map(int, started_by))
     lines = _Lines(sys.stdin.fileno())
     answers = os.dup(sys.stdout.fileno())
     while (line := lines.next(IDLE_S)) is not None:
@@ -63,8 +64,10 @@ def _attend(
     arguments: list[str], errors: str, run: Run, lines: _Lines, answers: int
 ) -> dict[str, object]:
     report, tell = os.pipe()
+    me = os.getpid()
     leader = os.fork()
     if not leader:
+        end_with_the_parent(me)
         os.close(answers)
         os.close(report)
         _become(arguments, errors, tell, run)

@@ -66,13 +66,15 @@ def main(arguments: list[str]) -> int:
     model cannot tell from the program's own usage; a fork without a new program starts afresh.
     """
     options = _options(arguments)
-    end_with_the_parent()
+    end_with_the_parent(options.started_by)
     output = os.open(options.output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     guards, tell_guards = os.pipe()
     questions, ask = os.pipe()
     hear, answers = os.pipe()
+    me = os.getpid()
     child = os.fork()
     if not child:
+        end_with_the_parent(me)
         for descriptor in (guards, questions, answers):
             os.close(descriptor)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -103,7 +105,6 @@ def _read(
     options: argparse.Namespace, output: int, tell_guards: int, recogniser: DistantRecogniser
 ) -> int:
     """Read the file and write the message; the exit status says which kind."""
-    end_with_the_parent()
     limit(Limits(options.memory_mb, options.time_limit_s, options.output_mb))
     if options.recogniser:
         # The runner waits for the recognition too, so the reader keeps its own time: this clock
@@ -154,6 +155,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     task.add_argument("--media-type")
     task.add_argument("--job", choices=sorted(JOBS))
     parser.add_argument("--options", default="{}")
+    parser.add_argument("--started-by", type=int, default=0)
     parser.add_argument("--recogniser", default="")
     parser.add_argument("--recognition-s", type=int, default=0)
     parser.add_argument("--memory-mb", type=int, default=1024)
@@ -198,4 +200,5 @@ def _report_crash(kind: type[BaseException], error: BaseException, trace: object
 
 if __name__ == "__main__":
     sys.excepthook = _report_crash
-    sys.exit(serve(main, prepare) if sys.argv[1:] == [STAND] else main(sys.argv[1:]))
+    stands = sys.argv[1:2] == [STAND]
+    sys.exit(serve(main, prepare, sys.argv[2:]) if stands else main(sys.argv[1:]))

@@ -17,7 +17,7 @@ import subprocess
 import tempfile
 import time
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -148,7 +148,7 @@ class Tesseract:
                 stderr=subprocess.DEVNULL,
                 env=environment,
                 cwd=self.folder,
-                preexec_fn=self._become_limited,
+                preexec_fn=partial(self._become_limited, os.getpid()),
                 check=False,
             )
             if ended.returncode:
@@ -156,8 +156,8 @@ class Tesseract:
             text.seek(0)
             return True, text.read(MAX_TEXT_BYTES)
 
-    def _become_limited(self) -> None:
-        end_with_the_parent()
+    def _become_limited(self, parent: int) -> None:
+        end_with_the_parent(parent)
         limit(LIMITS)
         data = [os.environ[_TESSDATA]] if _TESSDATA in os.environ else []
         guard(data, programs=[os.fspath(Path(self.command).resolve().parent)])

@@ -171,7 +171,7 @@ def _start(
     """Start a program for this file alone, and wait: why it was ended, if it was, and how."""
     with errors.open("wb") as stderr:
         process = subprocess.Popen(  # noqa: S603 - our own program, no shell
-            command,
+            [*command, "--started-by", str(os.getpid())],
             cwd=_REPOSITORY,
             env=environment,
             stdin=subprocess.DEVNULL,

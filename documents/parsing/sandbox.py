@@ -56,9 +56,15 @@ class Limits:
     output_mb: int
 
 
-def end_with_the_parent() -> None:
-    """Be killed when the process that started this one ends, however it ends."""
+def end_with_the_parent(parent: int = 0) -> None:
+    """Be killed when the process that started this one ends, however it ends.
+
+    Right now, if that was ``parent`` and it has ended already: nobody would be told of it. 0 where
+    its number is not known.
+    """
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, *map(ctypes.c_ulong, (signal.SIGKILL, 0, 0, 0)))
+    if parent and os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def limit(limits: Limits) -> None:

@@ -108,7 +108,7 @@ class Standby:
             return self._standing
         self._dismiss()
         process = subprocess.Popen(  # noqa: S603 - our own program, no shell
-            [*command, STAND],
+            [*command, STAND, str(os.getpid())],
             cwd=self._folder,
             env=dict(environment),
             stdin=subprocess.PIPE,

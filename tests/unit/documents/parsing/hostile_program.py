@@ -195,5 +195,5 @@ def run(arguments: list[str]) -> int:
 if __name__ == "__main__":
     program.parser_for = lambda media_type: HostileParser()  # type: ignore[attr-defined]
     sys.excepthook = program._report_crash
-    stands = sys.argv[1:] == [STAND]
-    sys.exit(serve(run, program.prepare) if stands else run(sys.argv[1:]))
+    stands = sys.argv[1:2] == [STAND]
+    sys.exit(serve(run, program.prepare, sys.argv[2:]) if stands else run(sys.argv[1:]))

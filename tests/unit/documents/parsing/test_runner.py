@@ -287,6 +287,28 @@ def test_a_killed_worker_leaves_no_program_behind(tmp_path: Path) -> None:
     assert _wait_for(lambda: [pid for pid in programs if not _is_running(pid)], at_least=2)
 
 
+ORPHAN = """
+import os, time
+from documents.parsing.sandbox import end_with_the_parent
+parent = os.getpid()
+if os.fork():
+    os._exit(0)
+while os.getppid() == parent:
+    time.sleep(0.01)
+end_with_the_parent({parent})
+print("lives on", flush=True)
+"""
+
+
+@pytest.mark.parametrize(("parent", "said"), [("parent", ""), ("os.getppid()", "lives on\n")])
+def test_a_program_whose_worker_ended_before_it_could_ask_ends_too(parent: str, said: str) -> None:
+    orphan = ORPHAN.format(parent=parent)
+    ended = subprocess.run(
+        [sys.executable, "-c", orphan], cwd=runner._REPOSITORY, stdout=subprocess.PIPE, text=True
+    )
+    assert ended.stdout == said
+
+
 def _wait_for(look: Callable[[], list[int]], *, at_least: int) -> list[int]:
     for _ in range(1200):
         found = look()
