@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from django.db import transaction
 
-from documents import carrying, claims, parsed, turns
+from documents import carrying, claims, parsed
 from documents.analysis import detect_language
 from documents.chunking import chunk
 from documents.claims import Claim, Stage
@@ -31,7 +31,7 @@ from documents.generations import (
     fingerprint,
     lock_index,
 )
-from documents.models import Chunk, Document, DocumentVersion
+from documents.models import Chunk, Document, DocumentVersion, IndexGeneration
 from documents.parsing.base import ParseError
 from documents.parsing.runner import parse_file
 from documents.setbacks import settled
@@ -49,21 +49,21 @@ from documents.storing import (
     vectors_of,
 )
 from inference.conf import get_embedder
+from inference.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
     import numpy as np
+    from django.db.models import QuerySet
     from numpy.typing import NDArray
 
-    from documents.models import IndexGeneration
     from documents.types import ParsedDocument
     from inference.ports import Embedder
 
 __all__ = [
     "index_document",
-    "index_next",
     "index_passages",
     "reindex_chunk",
     "reindex_stale",
@@ -76,11 +76,13 @@ CANCELLATION_CHECK_S = 2.0
 CUT_AT_ONCE = 200
 """Passages measured between two looks whether the version is still wanted."""
 STALE_AT_ONCE = 200
+SETTLED = ["current_version", "title", "effective_date", "expires_at"]
+"""Fields of a document that a new version of it decides."""
 _TITLE_LENGTH = 300
 
 
 @dataclass(frozen=True, slots=True)
-class _Prepared:
+class Prepared:
     """All that the swap writes, computed before it."""
 
     parsed: ParsedDocument
@@ -95,43 +97,37 @@ class _Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Processed:
-    """A version was processed, whatever became of it."""
+    """A version or several were processed, whatever became of them."""
 
     generation_id: int | None
     """The generation whose passages changed, if any."""
 
 
-def index_next() -> Processed | None:
-    """Process the version whose turn it is to its end. None when none may be begun now.
+def index_document(version_id: int) -> int | None:
+    """Process one version, whoever's turn it is. Returns the generation that changed, or None.
 
     What is wrong with the file is stored on the version, not raised; a model that fails for now,
     a full disk or a database that goes away leaves it waiting, with the reason. A defect of ours
     is stored and raised.
-    """
-    held = turns.claim_next()
-    return None if held is None else Processed(settled(held, partial(_process, held)))
-
-
-def index_document(version_id: int) -> int | None:
-    """The same for one version, whoever's turn it is. Returns the generation that changed, or None.
 
     Quietly does nothing when the version is not waiting (another worker has it, it was cancelled).
     """
     held = claims.claim(version_id)
-    return None if held is None else settled(held, partial(_process, held))
+    return None if held is None else settled(held, partial(process, held))
 
 
 def reindex_chunk(chunk_id: int) -> None:
     """Weigh and embed one passage anew from its present text. A passage that is gone is ignored.
 
-    Raises ``ModelError``; its terms are up to date then, and its vector is the old one.
+    So is one of an index that is only kept to go back to. Raises ``ModelError``; its terms are up
+    to date then, and its vector is the old one, as where the model is not configured any more.
     """
     _reindex([chunk_id])
 
 
 def reindex_stale(document_id: int) -> None:
     """The same for all passages of a document whose text or title has changed since."""
-    stale = Chunk.objects.filter(document=document_id, is_stale=True).order_by("pk")
+    stale = _stale().filter(document=document_id).order_by("pk")
     chunk_ids = list(stale.values_list("pk", flat=True))
     for start in range(0, len(chunk_ids), BATCH):
         _reindex(chunk_ids[start : start + BATCH])
@@ -142,15 +138,18 @@ def _reindex(chunk_ids: Sequence[int]) -> None:
         Chunk.objects.select_related("document", "generation")
         .defer("term_weights", "term_frequencies", "term_vector", "lines")
         .filter(pk__in=chunk_ids)
+        .exclude(generation__state=IndexGeneration.State.RETIRED)
         .order_by("generation", "pk")
     )
     configured = get_embedder()
     for generation, group in groupby(chunks, key=lambda each: each.generation):
         measured = [(each, passage_of_chunk(each)) for each in group]
         current = [(each, passage) for each, passage in measured if store_terms(each, passage)]
-        vectors = vectors_of(
-            embedder_of(generation, configured), [passage for _chunk, passage in current]
-        )
+        embedder = embedder_of(generation, configured)
+        if embedder is None and generation.space_id is not None:
+            # The old vectors are better than none, and the marks stand until the model is back.
+            continue
+        vectors = vectors_of(embedder, [passage for _chunk, passage in current])
         for (each, _passage), vector in zip(current, vectors, strict=True):
             store_vector(each, vector)
             _settle(each)
@@ -164,15 +163,39 @@ def _settle(done: Chunk) -> None:
 
 
 def stale_chunks() -> list[int]:
-    """Edited passages whose message was lost; none while a worker is busy and may come to them."""
+    """Edited passages whose message was lost; none while a worker is busy and may come to them.
+
+    Nor those whose model cannot be had now.
+    """
     if DocumentVersion.objects.filter(state__in=DocumentVersion.RUNNING).exists():
         return []
-    stale = Chunk.objects.filter(is_stale=True).order_by("pk").values_list("pk", flat=True)
+    concerned = IndexGeneration.objects.filter(pk__in=_stale().values("generation"))
+    able = [generation for generation in concerned if _can_embed(generation)]
+    stale = _stale().filter(generation__in=able).order_by("pk").values_list("pk", flat=True)
     return list(stale[:STALE_AT_ONCE])
 
 
-def _process(held: Claim) -> int | None:
-    """Index the claimed version; again if the knowledge base's index was swapped meanwhile."""
+def _stale() -> QuerySet[Chunk]:
+    """Passages to be made anew; not of an index kept to go back to, where the return does it."""
+    return Chunk.objects.filter(is_stale=True).exclude(
+        generation__state=IndexGeneration.State.RETIRED
+    )
+
+
+def _can_embed(generation: IndexGeneration) -> bool:
+    """Whether its passages can have the vectors now that they are to have."""
+    try:
+        embedder = embedder_of(generation, get_embedder())
+    except ModelError:
+        return False
+    return embedder is not None or generation.space_id is None
+
+
+def process(held: Claim) -> int | None:
+    """Index the claimed version; again if the knowledge base's index was swapped meanwhile.
+
+    Returns the generation that changed, if any. See ``setbacks.settled`` for what it raises.
+    """
     version = DocumentVersion.objects.select_related("document").get(pk=held.version_id)
     found: ParsedDocument | None = None
     while True:
@@ -200,6 +223,11 @@ def _is_indexed(version: DocumentVersion, generation: IndexGeneration, expected:
 
 def _parse(held: Claim, version: DocumentVersion) -> ParsedDocument:
     claims.begin(held, Stage.PARSE)
+    return read(version, _cancellation(held))
+
+
+def read(version: DocumentVersion, cancelled: Callable[[], bool]) -> ParsedDocument:
+    """What is in the version's original, or was kept of it. Raises ``ParseError``, ``OSError``."""
     if not version.original:
         kept = parsed.recall(version)
         if kept is None:
@@ -208,7 +236,7 @@ def _parse(held: Claim, version: DocumentVersion) -> ParsedDocument:
     path = Path(version.original.path)
     if not path.is_file():
         raise ParseError("missing_original", "")
-    return parse_file(path, version.media_type, cancelled=_cancellation(held))
+    return parse_file(path, version.media_type, cancelled=cancelled)
 
 
 def _cancellation(held: Claim) -> Callable[[], bool]:
@@ -232,9 +260,9 @@ def _prepare(
     generation: IndexGeneration,
     embedder: Embedder | None,
     expected: str,
-) -> _Prepared:
+) -> Prepared:
     claims.begin(held, Stage.CHUNK)
-    title = _title(version, found)
+    title = title_of(version, found)
     drafts = chunk(found, chunk_recipe(generation))
     if not drafts:
         raise ParseError("no_text", "")
@@ -248,10 +276,10 @@ def _prepare(
     claims.begin(held, Stage.EMBED, total=len(passages))
     vectors = vectors_of(embedder, passages, on_progress=lambda done: claims.progress(held, done))
     dates = find_dates(found, version.filename)
-    return _Prepared(found, title, dates, passages, vectors, expected, times_of(curations))
+    return Prepared(found, title, dates, passages, vectors, expected, times_of(curations))
 
 
-def _title(version: DocumentVersion, found: ParsedDocument) -> str:
+def title_of(version: DocumentVersion, found: ParsedDocument) -> str:
     """The document's title, or the one in the file while there is only a file name."""
     title: str = version.document.title
     stem = PurePath(version.filename).stem
@@ -262,7 +290,7 @@ def _title(version: DocumentVersion, found: ParsedDocument) -> str:
 
 
 def _swap(
-    held: Claim, version: DocumentVersion, generation: IndexGeneration, prepared: _Prepared
+    held: Claim, version: DocumentVersion, generation: IndexGeneration, prepared: Prepared
 ) -> bool:
     """Put the new passages in place of the document's old ones, if all is still as it was read.
 
@@ -292,7 +320,7 @@ def _swap(
         if times_of(curations_of(document.pk)) != prepared.curated:
             return False
         # Fenced before anything is written; a lost claim rolls all of it back.
-        claims.finish(held, **_findings(prepared))
+        claims.finish(held, **findings(prepared))
         # Also those of an index kept to go back to, or being built: there it is indexed anew.
         Chunk.objects.filter(document=document).delete()
         store(
@@ -304,7 +332,8 @@ def _swap(
             ids,
         )
         parsed.keep(version.pk, prepared.parsed)
-        _update_document(document, version, prepared)
+        settle_document(document, version, prepared)
+        document.save(update_fields=SETTLED)
     logger.info(
         "document.indexed",
         extra={"version_id": version.pk, "passages": len(prepared.passages)},
@@ -312,7 +341,7 @@ def _swap(
     return True
 
 
-def _findings(prepared: _Prepared) -> dict[str, object]:
+def findings(prepared: Prepared) -> dict[str, object]:
     """What the version's row says of its content and of how it was indexed."""
     found = prepared.parsed
     metadata: dict[str, object] = dict(found.metadata)
@@ -329,7 +358,8 @@ def _findings(prepared: _Prepared) -> dict[str, object]:
     }
 
 
-def _update_document(document: Document, version: DocumentVersion, prepared: _Prepared) -> None:
+def settle_document(document: Document, version: DocumentVersion, prepared: Prepared) -> None:
+    """Let the document, whose row is not saved here, be what the version makes it."""
     previous = document.current_version
     document.current_version = version
     document.title = prepared.title
@@ -338,4 +368,3 @@ def _update_document(document: Document, version: DocumentVersion, prepared: _Pr
         FoundDates.of(previous.metadata.get("dates") if previous else None),
         prepared.dates,
     )
-    document.save(update_fields=["current_version", "title", "effective_date", "expires_at"])

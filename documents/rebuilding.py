@@ -345,7 +345,7 @@ def _swap(work: _Work) -> bool:
 def _forget_overtaken(generation: IndexGeneration) -> int:
     """Drop the passages of documents of which a curator says something else by now.
 
-    They are missing then. Returns how many rows went.
+    Also of those that have another title. They are missing then. Returns how many rows went.
     """
     passages = Chunk.objects.filter(generation=generation)
     spoken = ChunkCuration.objects.filter(document__knowledge_base=generation.knowledge_base_id)
@@ -354,7 +354,11 @@ def _forget_overtaken(generation: IndexGeneration) -> int:
         *spoken.values_list("document", flat=True),
         *marked.values_list("document", flat=True),
     }
-    dropped, _by_model = passages.filter(document__in=_overtaken(generation, concerned)).delete()
+    overtaken = {
+        *_overtaken(generation, concerned),
+        *passages.filter(is_stale=True).values_list("document", flat=True),
+    }
+    dropped, _by_model = passages.filter(document__in=overtaken).delete()
     return dropped
 
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -88,6 +89,10 @@ def small(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> SmallEmbedder:
 def request(actor: User, base: KnowledgeBase, **changes: Any) -> IndexBuild:
     wanted = {"embedder": "", "max_tokens": 60, "overlap_tokens": 0, **changes}
     return reindexing.request_rebuild(actor=actor, base=base, **wanted)
+
+
+def retitle(actor: User, title: str) -> None:
+    curating.update_document(actor=actor, document=Document.objects.get(), changes={"title": title})
 
 
 def active(base: KnowledgeBase) -> IndexGeneration:
@@ -448,3 +453,64 @@ def test_a_wish_to_process_again_is_not_lost_to_a_build(
     assert not rebuilding.continue_build(build.pk)
     assert active(knowledge_base) == build.generation
     assert index_document(version.pk) == build.generation_id, "it is processed, not found done"
+
+
+# ---- a new title, with other indexes beside ------------------------------------------------------
+def test_a_new_title_reaches_what_is_searched_also_when_the_model_before_is_away(
+    knowledge_base: KnowledgeBase,
+    indexed: MakeVersion,
+    alice: User,
+    small: SmallEmbedder,
+    run_tasks: RunTasks,
+) -> None:
+    indexed("Good sleep.")
+    with run_tasks():
+        request(alice, knowledge_base, embedder="small")
+    old = active(knowledge_base)
+    with run_tasks():
+        request(alice, knowledge_base)
+    kept_vector = ChunkEmbedding.objects.get(generation=old).embedding
+    small.error = ModelUnavailable("no route")
+    with run_tasks():
+        retitle(alice, "Nightcaps")
+    new = active(knowledge_base)
+    assert found(alice, knowledge_base, "nightcap")
+    assert not new.chunks.filter(is_stale=True).exists()
+    assert old.chunks.filter(is_stale=True).count() == 1, "made anew on the way back to it"
+    assert indexing.stale_chunks() == []
+    assert ChunkEmbedding.objects.get(generation=old).embedding == kept_vector
+    small.error = None
+    with run_tasks():
+        reindexing.request_return(actor=alice, base=knowledge_base)
+    assert active(knowledge_base) == old
+    assert found(alice, knowledge_base, "nightcap")
+    assert not old.chunks.filter(is_stale=True).exists()
+    assert ChunkEmbedding.objects.get(generation=old).embedding != kept_vector
+
+
+def test_without_its_model_a_new_title_is_searched_by_words_and_the_vectors_wait(
+    knowledge_base: KnowledgeBase,
+    indexed: MakeVersion,
+    alice: User,
+    run_tasks: RunTasks,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    indexed("Good sleep.")
+    present = active(knowledge_base)
+    before = ChunkEmbedding.objects.get().embedding
+    with monkeypatch.context() as changed:
+        for module in (generations, indexing):
+            changed.setattr(module, "get_embedder", SmallEmbedder)
+        with run_tasks():
+            retitle(alice, "Nightcaps")
+        assert indexing.stale_chunks() == []
+    assert found(alice, knowledge_base, "nightcap")
+    assert ChunkEmbedding.objects.get().embedding == before
+    assert indexing.stale_chunks() == [present.chunks.get().pk]
+    with monkeypatch.context() as broken:
+        broken.setattr(indexing, "embedder_of", Mock(side_effect=ModelUnavailable("no route")))
+        assert indexing.stale_chunks() == []
+    with run_tasks():
+        tasks.requeue_expired()
+    assert ChunkEmbedding.objects.get().embedding != before
+    assert indexing.stale_chunks() == []
