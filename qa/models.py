@@ -89,9 +89,9 @@ class Answer(models.Model):
     stop_requested_at = models.DateTimeField(null=True, blank=True)
     text = models.TextField(blank=True)
     with_rerank = models.BooleanField(default=True)
-    is_personal = models.BooleanField(default=False)
+    is_personal = models.BooleanField(default=False, db_default=False)
     """Whether personal fit may order its sources: asked in the chat, and nowhere else."""
-    shows_neutral_order = models.BooleanField(default=False)
+    shows_neutral_order = models.BooleanField(default=False, db_default=False)
     """Whether the asker took personal fit back for this answer."""
     no_evidence = models.BooleanField(default=False)
     configuration = models.JSONField(default=dict, blank=True)
@@ -235,7 +235,7 @@ class Judgement(models.Model):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
     judged_at = models.DateTimeField(default=timezone.now)
-    is_withdrawn = models.BooleanField(default=False)
+    is_withdrawn = models.BooleanField(default=False, db_default=False)
     """Set on the newer row that takes a judgement back; no row is ever changed."""
 
     class Meta:

@@ -108,6 +108,7 @@ class RerankerProfile(models.Model):
     documents_per_request = models.PositiveSmallIntegerField(
         _("passages in a request"),
         default=32,
+        db_default=32,
         validators=[MinValueValidator(1), MaxValueValidator(1000)],
         help_text=_("Of a server."),
     )
@@ -116,14 +117,17 @@ class RerankerProfile(models.Model):
         max_length=8,
         choices=ScoreScale,
         blank=True,
+        default="",
+        db_default="",
         help_text=_("Of a server; empty takes what its dialect documents."),
     )
-    price_note = models.TextField(_("price"), blank=True, max_length=500)
+    price_note = models.TextField(_("price"), blank=True, default="", db_default="", max_length=500)
     is_enabled = models.BooleanField(_("enabled"), default=True)
     is_default = models.BooleanField(_("is the default"), default=False)
     wants_default = models.BooleanField(
         _("use as the default"),
         default=False,
+        db_default=False,
         help_text=_("It takes effect when the trial says that it is fast enough."),
     )
     probe = models.JSONField(_("trial"), default=dict, blank=True)
