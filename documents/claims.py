@@ -43,7 +43,7 @@ FIRST_POSTPONEMENT = timedelta(seconds=10)
 LONGEST_POSTPONEMENT = timedelta(minutes=10)
 """Each postponement is twice as long as the one before, up to this."""
 
-_STATE_OF_STAGE = {
+STATE_OF_STAGE = {
     Stage.PARSE: State.PARSING,
     Stage.CHUNK: State.CHUNKING,
     Stage.EMBED: State.EMBEDDING,
@@ -51,7 +51,7 @@ _STATE_OF_STAGE = {
 }
 
 
-_ENTERED = ["state", "worker", "progress_done", "progress_total", "started_at", "finished_at"]
+ENTERED = ["state", "worker", "progress_done", "progress_total", "started_at", "finished_at"]
 
 
 class ClaimLost(Exception):
@@ -120,10 +120,10 @@ def begin(claim: Claim, stage: ProcessingStage.Stage, *, total: int = 0) -> None
         progress_total=total,
         started_at=now,
     )
-    with _without_waiting_for_the_disk():
+    with without_waiting_for_the_disk():
         _write(
             claim,
-            state=_STATE_OF_STAGE[stage],
+            state=STATE_OF_STAGE[stage],
             heartbeat_at=now,
             progress_done=0,
             progress_total=total,
@@ -134,13 +134,13 @@ def begin(claim: Claim, stage: ProcessingStage.Stage, *, total: int = 0) -> None
             [entered],
             update_conflicts=True,
             unique_fields=["version", "stage", "attempt"],
-            update_fields=_ENTERED,
+            update_fields=ENTERED,
         )
 
 
 def progress(claim: Claim, done: int) -> None:
     """Say how far the present stage is, which is the heartbeat too. Raises ``ClaimLost``."""
-    with _without_waiting_for_the_disk():
+    with without_waiting_for_the_disk():
         _write(claim, heartbeat_at=timezone.now(), progress_done=done)
         _running_stage(claim).update(progress_done=done)
 
@@ -342,7 +342,7 @@ def _write(claim: Claim, **values: Any) -> None:
 
 
 @contextmanager
-def _without_waiting_for_the_disk() -> Iterator[None]:
+def without_waiting_for_the_disk() -> Iterator[None]:
     """One transaction, for signs of life: should the server crash now, the last ones are lost.
 
     Never for a claim: its attempt must not be given out twice. Inside another transaction it is

@@ -27,6 +27,10 @@ LONGEST_TOKEN = 100
 """Characters of a token that count; ``Term.token`` holds no more."""
 TOLERATED_GROWTH = 0.05
 """Statistics are stale when the number of passages has changed by a larger share than this."""
+GROWTH_WHILE_MORE_COMES = 0.5
+"""The same while more documents wait: counting all passages at every twentieth more of them would
+take a growing share of the work, for weights of terms that hardly change.
+"""
 REFRESH_AFTER = timedelta(minutes=10)
 """Statistics older than this are stale when any passage was added or taken away."""
 TOLERATED_DRIFT = 0.1
@@ -175,15 +179,15 @@ def adopt_average_length(generation: IndexGeneration, lengths: Sequence[int]) ->
     generation.refresh_from_db(fields=["average_length"])
 
 
-def statistics_are_stale(generation_id: int) -> bool:
-    """Whether passages were added or taken away that the term statistics do not know of yet."""
+def statistics_are_stale(generation_id: int, tolerated: float = TOLERATED_GROWTH) -> bool:
+    """Whether more passages than ``tolerated``, a share, came or went since terms were counted."""
     generation = IndexGeneration.objects.filter(pk=generation_id).first()
     if generation is None:
         return False
     count = _counted_chunks(generation_id).count()
     if generation.statistics_at is None:
         return count > 0
-    return abs(count - generation.chunk_count) > TOLERATED_GROWTH * generation.chunk_count
+    return abs(count - generation.chunk_count) > tolerated * generation.chunk_count
 
 
 def stale_generations() -> list[int]:

@@ -17,6 +17,7 @@ from documents import (
     queueing,
     rebuilding,
     spaces,
+    together,
     turns,
 )
 from documents.models import EmbeddingSpace
@@ -38,24 +39,28 @@ _RETRY = {
 
 @shared_task(acks_late=True, soft_time_limit=3000, time_limit=3300)
 def process_next() -> None:
-    """Process the version whose turn it is, and hand the bell on while others wait."""
+    """Process what has its turn, and hand the bell on while others wait."""
     claims.give_up_lost()
     try:
-        processed = indexing.index_next()
+        processed = together.index_next()
     except Exception:
         # A defect that one document meets does not keep the others waiting.
         _hand_on()
         raise
     if processed is None:
         return
-    _hand_on()
-    if processed.generation_id and lexicon.statistics_are_stale(processed.generation_id):
-        lexicon.rebuild_statistics(processed.generation_id)
+    tolerated = lexicon.GROWTH_WHILE_MORE_COMES if _hand_on() else lexicon.TOLERATED_GROWTH
+    generation_id = processed.generation_id
+    if generation_id and lexicon.statistics_are_stale(generation_id, tolerated):
+        lexicon.rebuild_statistics(generation_id)
 
 
-def _hand_on() -> None:
-    if turns.claimable(1):
-        queueing.ring(process_next)
+def _hand_on() -> bool:
+    """Ring again while versions wait. Returns whether any does."""
+    if not turns.claimable(1):
+        return False
+    queueing.ring(process_next)
+    return True
 
 
 @shared_task(acks_late=True, soft_time_limit=300, time_limit=330, **_RETRY)

@@ -1,7 +1,8 @@
 """Whose turn it is. The rows are the queue; a message only wakes a worker, which asks here.
 
 Knowledge bases take turns: the one served longest ago is next, with the version that has waited
-longest. So thousands of files in one delay a file of another by one document, not by thousands.
+longest. So thousands of files in one delay a file of another by one document, not by thousands;
+small files are taken several at once, which delays one that comes meanwhile by a second or two.
 A version that lost two workers is taken only while nothing else is in work, and while it is,
 nothing else is taken.
 """
@@ -15,7 +16,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, Q, Subquery
 from django.utils import timezone
 
-from documents import claims
+from documents import claims, joint_claims
 from documents.claims import LOSSES_BEFORE_ALONE, State
 from documents.models import DocumentVersion, KnowledgeBase
 
@@ -29,6 +30,13 @@ if TYPE_CHECKING:
 ALONE_WAITS = timedelta(minutes=10)
 """A version that must run alone and has waited so long is waited for: nothing else is begun."""
 RUNS_ALONE = Q(lost_attempts__gte=LOSSES_BEFORE_ALONE)
+
+MOST_TOGETHER = 32
+"""So many small versions of one knowledge base are taken at once, while no other base waits."""
+SMALL_BYTES = 32 * 1024
+"""A file of at most so many bytes is small."""
+READ_SLOWLY = ("application/pdf",)
+"""Types that a small file of may keep its reader busy: its pages may have to be recognised."""
 
 _LOCK = 0x7475726E
 """Number of the advisory lock: shared by those who take a version, whole for one that is alone."""
@@ -44,6 +52,37 @@ def claim_next() -> Claim | None:
         if alone.queued_at < timezone.now() - ALONE_WAITS:
             return None
     return _claim_in_turn()
+
+
+def claim_beside(held: Claim) -> list[Claim]:
+    """Take further small versions of the same knowledge base, to be processed together.
+
+    None while another base has something due, so that its turn is not later for it. None beside one
+    that is not small, or that lost a worker: what kills a worker takes others with it once at most.
+    """
+    with transaction.atomic():
+        _lock("together")
+        base_id = (
+            _small(DocumentVersion.objects.filter(pk=held.version_id))
+            .values_list("knowledge_base", flat=True)
+            .first()
+        )
+        if base_id is None or due().exclude(knowledge_base=base_id).exists() or is_one_alone():
+            return []
+        found = (
+            _small(due())
+            .filter(knowledge_base=base_id)
+            .order_by("queued_at", "pk")
+            .select_for_update(skip_locked=True, no_key=True, of=("self",))
+            .values_list("pk", flat=True)
+        )
+        return joint_claims.claim_all(list(found[: MOST_TOGETHER - 1]))
+
+
+def _small(versions: QuerySet[DocumentVersion]) -> QuerySet[DocumentVersion]:
+    return versions.filter(size__lte=SMALL_BYTES, lost_attempts=0, indexed_fingerprint="").exclude(
+        media_type__in=READ_SLOWLY
+    )
 
 
 def claimable(most: int) -> int:

@@ -37,7 +37,6 @@ EVENTS: frozenset[str] = frozenset(
         "document.page.failed",
         "document.postponed",
         "document.reader.killed",
-        "documents.together.failed",
         "index.build.done",
         "index.build.failed",
         "index.build.lost",

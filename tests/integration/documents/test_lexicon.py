@@ -173,6 +173,7 @@ def test_statistics_are_stale_from_the_first_passage_and_after_five_percent(
     assert not lexicon.statistics_are_stale(generation.pk)
     Chunk.objects.filter(pk__in=chunks.values("pk")[:3]).update(is_enabled=False)
     assert lexicon.statistics_are_stale(generation.pk)
+    assert not lexicon.statistics_are_stale(generation.pk, lexicon.GROWTH_WHILE_MORE_COMES)
     IndexGeneration.objects.filter(pk=generation.pk).update(statistics_at=None)
     assert lexicon.statistics_are_stale(generation.pk)
 

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from documents import indexing, lexicon, processing, queueing, tasks, uploading
+from documents import indexing, lexicon, processing, queueing, tasks, turns, uploading
 from documents.doorbell import ring_on_commit
 from documents.models import DocumentVersion, IndexGeneration
 
@@ -33,6 +33,24 @@ def test_processing_counts_terms_for_the_first_documents_at_once(waiting: MakeVe
     generation = IndexGeneration.objects.get()
     assert generation.chunk_count == 1
     assert generation.statistics_at is not None
+
+
+def test_terms_are_counted_less_often_while_more_documents_wait(
+    waiting: MakeVersion, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tolerated: list[float] = []
+
+    def note(generation_id: int, share: float) -> bool:
+        tolerated.append(share)
+        return False
+
+    monkeypatch.setattr(lexicon, "statistics_are_stale", note)
+    monkeypatch.setattr(turns, "MOST_TOGETHER", 1)
+    for name in ("Tea", "Rum"):
+        waiting(f"# {name}\n\n{name} is fine.", f"{name}.md")
+    tasks.process_next()
+    tasks.process_next()
+    assert tolerated == [lexicon.GROWTH_WHILE_MORE_COMES, lexicon.TOLERATED_GROWTH]
 
 
 def test_the_watchdog_brings_a_lost_version_to_its_end(
@@ -85,6 +103,7 @@ def test_a_defect_that_one_document_meets_does_not_keep_the_others_waiting(
         raise KeyError("x")
 
     monkeypatch.setattr(indexing, "chunk", broken)
+    monkeypatch.setattr(turns, "MOST_TOGETHER", 1)
     waiting("# Tea\n\nTea.", "a.md")
     waiting("# Coffee\n\nCoffee.", "b.md")
     with pytest.raises(KeyError):
@@ -104,6 +123,7 @@ def test_a_broker_that_is_away_leaves_what_was_done_and_what_waits(
         raise OperationalError("no broker")
 
     monkeypatch.setattr(tasks.process_next, "delay", away)
+    monkeypatch.setattr(turns, "MOST_TOGETHER", 1)
     first, second = waiting("# Tea\n\nTea.", "a.md"), waiting("# Coffee\n\nCoffee.", "b.md")
     tasks.process_next()
     first.refresh_from_db()
