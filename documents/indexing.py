@@ -108,7 +108,8 @@ def index_document(version_id: int) -> int | None:
 
     What is wrong with the file is stored on the version, not raised; a model that fails for now,
     a full disk or a database that goes away leaves it waiting, with the reason. A defect of ours
-    is stored and raised. Quietly does nothing when the version is not waiting (another worker has it, it was cancelled).
+    is stored and raised. A version that does not wait (another worker has it, it was cancelled) is
+    left as it is.
     """
     held = claims.claim(version_id)
     return None if held is None else settled(held, partial(process, held))
