@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+MOST_JOBS = 200
+"""After so many a standing program is replaced: what it collected goes with it."""
 _LOOK_S = 0.25
 _STOPPING_S = 10.0
 
@@ -38,14 +40,18 @@ class Attended:
 
 
 class Standby:
-    """One standing program for this process, started when first needed and again when it ended."""
+    """One standing program for this process, started when first needed and again when it ended.
+
+    Replaced after ``MOST_JOBS``, and after a reader that died of a signal: its forks share the
+    layout of its memory, and an attack that has to guess that gets one guess.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._in_use = threading.Lock()
         self._standing: _Standing | None = None
         self._started: tuple[object, ...] = ()
-        self._jobs = 0
+        self._jobs = self._jobs_before = 0
 
     def attend(
         self,
@@ -99,7 +105,10 @@ class Standby:
         if said.get("number") != self._jobs:
             self._dismiss()
             return Attended(reason, 0, "") if reason else None
-        return Attended(reason, int(said["status"]), str(said["report"]))
+        attended = Attended(reason, int(said["status"]), str(said["report"]))
+        if self._jobs - self._jobs_before >= MOST_JOBS or _died_by_itself(attended):
+            self._dismiss()
+        return attended
 
     def _begin(self, command: Sequence[str], environment: Mapping[str, str]) -> _Standing:
         """The standing program, started now unless it stands already."""
@@ -119,6 +128,7 @@ class Standby:
         )
         pipes = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
         self._standing, self._started = _Standing(process, *pipes), wanted
+        self._jobs_before = self._jobs
         return self._standing
 
     def _stop(self, standing: _Standing) -> bytes:
@@ -141,6 +151,16 @@ class Standby:
         else:
             # Inherited by a fork of this worker: its parent's to end.
             standing.process.returncode = 0
+
+
+def _died_by_itself(attended: Attended) -> bool:
+    """Whether a signal ended the reader, or its parent, that was not sent from here."""
+    if attended.reason:
+        return False
+    try:
+        return int(json.loads(attended.report)["status"]) < 0
+    except (ValueError, KeyError, TypeError):
+        return attended.status < 0
 
 
 def _tell(standing: _Standing, line: bytes) -> bool:

@@ -59,9 +59,23 @@ def test_the_next_file_is_read_by_the_same_standing_program(
     assert process_of(standby).pid == first
 
 
-@pytest.mark.parametrize("behaviour", ["segfault", "quit", "raise_an_error", "grow"])
-def test_what_a_file_does_to_its_reader_does_not_reach_the_standing_program(
-    standby: Standby, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, behaviour: str
+def test_a_standing_program_is_replaced_after_many_files(
+    standby: Standby, read: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standing_by, "MOST_JOBS", 2)
+    read("Sleep well.")
+    first = process_of(standby)
+    assert [read("Rest a lot."), read("Rest more.")] == ["Rest a lot.", "Rest more."]
+    assert process_of(standby).pid != first.pid
+    assert first.returncode is not None, "it ended"
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "stays"),
+    [("quit", True), ("raise_an_error", True), ("grow", True), ("segfault", False)],
+)
+def test_what_a_file_does_to_its_reader_does_not_reach_the_reader_of_the_next(
+    standby: Standby, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, behaviour: str, stays: bool
 ) -> None:
     hostile(monkeypatch)
     path = tmp_path / "input.txt"
@@ -73,7 +87,7 @@ def test_what_a_file_does_to_its_reader_does_not_reach_the_standing_program(
         parse_file(path, "text/plain")
     path.write_text("behave")
     assert parse_file(path, "text/plain").text == "fine"
-    assert process_of(standby).pid == first
+    assert (process_of(standby).pid == first) == stays
 
 
 @pytest.mark.parametrize("reason", ["timeout", "cancelled"])
