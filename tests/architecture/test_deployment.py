@@ -86,6 +86,11 @@ def test_a_command_is_one_that_the_embedded_stack_runs(name: str) -> None:
     assert SERVICES[name]["command"] == ["python", *OURS[name]]
 
 
+@pytest.mark.parametrize("name", ["worker-ingest", "worker-answers"])
+def test_programs_that_a_worker_leaves_behind_are_waited_for(name: str) -> None:
+    assert SERVICES[name]["init"] is True
+
+
 def test_the_image_starts_the_web_server_by_default() -> None:
     text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     found = re.search(r"^CMD (\[.*\])$", text, re.MULTILINE)
