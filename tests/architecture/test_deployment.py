@@ -29,6 +29,7 @@ SERVICE_KEYS: dict[str, type | tuple[type, ...]] = {
     "healthcheck": dict,
     "ports": list,
     "shm_size": str,
+    "init": bool,
 }
 CONDITIONS = {"service_started", "service_healthy", "service_completed_successfully"}
 RESTARTS = {"no", "always", "on-failure", "unless-stopped"}
