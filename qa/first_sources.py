@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-FORMAT = 1
+FORMAT = 2
 ORDERS = {
     "fused": "recall alone",
     "relevance_only": 'rerank, "relevance only"',
     "balanced": 'rerank, "balanced"',
+    "ordered": 'rerank, "balanced": first in the order, source or not',
 }
+"""Recall alone knows no floor. ``ordered`` is what stands first after rerank on the same terms."""
 LAY, TECHNICAL, NONE = "lay", "technical", "none"
 """``none``: no passage is above the relevance floor, so the answer has no source."""
 
@@ -101,7 +103,8 @@ def count_verdicts(found: FirstSources) -> list[Verdict]:
                     'first source a lay one with "balanced"',
                     f"at least {least} of {of}",
                     f"{lay} of {of}; with recall alone {count(asked, 'fused')[LAY]}, with "
-                    f'"relevance only" {count(asked, "relevance_only")[LAY]}',
+                    f'"relevance only" {count(asked, "relevance_only")[LAY]}, '
+                    f"first in the order, source or not, {count(asked, 'ordered')[LAY]}",
                     lay >= least,
                 )
             )

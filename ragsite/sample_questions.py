@@ -155,6 +155,7 @@ def ask_all(
             "fused": source(recalled.passages[0] if recalled.passages else None),
             "relevance_only": source(_first(relevance_only)),
             "balanced": source(_first(balanced)),
+            "ordered": source(balanced.candidates[0].passage if balanced.candidates else None),
         }
         reason = next((each for each in balanced.reasons if each.startswith("rerank_")), "")
         asked.append(AskedQuestion(question.group, question.text, question.language, reason, first))

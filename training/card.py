@@ -25,6 +25,7 @@ ORDERS = {
     "p(rerank cosine lexical)": "with bi-encoder and BM25",
     "p(rerank lexical)": "with BM25",
     "p(cosine lexical)": "without this model",
+    "as shipped": "as shipped, with the place",
 }
 
 

@@ -94,9 +94,10 @@ def _lines(found: FirstSources) -> list[str]:
     lines = [f"{found.collection}: {found.documents} documents"]
     for group, language, asked in groups(found):
         lines.append(f"{group} ({language}), {len(asked)} questions")
+        width = max(len(words) for words in ORDERS.values()) + 2
         for order, words in ORDERS.items():
             kinds = ", ".join(f"{kind} {n}" for kind, n in count(asked, order).most_common())
-            lines.append(f"  {words:<26}{kinds}")
+            lines.append(f"  {words:<{width}}{kinds}")
         for each in asked:
             shown = {order: source.kind for order, source in each.first.items()}
             if set(shown.values()) != {"lay"}:

@@ -96,6 +96,7 @@ def test_without_anything_above_the_floor_there_is_no_first_source(folder: Path)
         asked = [Question("sleep", "why does the moon shine in Spain?", "en")]
         (question,) = ask_all(viewer, base, asked, read_kinds(folder), collection="tiny").questions
     assert question.first["balanced"].kind == "none"
+    assert question.first["ordered"].kind != "none", "what stands first is told all the same"
     assert question.first["balanced"].document == ""
     assert question.first["fused"].document
 

@@ -58,7 +58,10 @@ def test_ten_of_the_twelve_health_questions_need_a_lay_first_source(
     asked = [question(LAY)] * lay + [question(TECHNICAL)] * (12 - lay)
     (verdict,) = count_verdicts(counted(*asked))
     assert verdict.reached is reached
-    assert verdict.measured == (f'{lay} of 12; with recall alone 0, with "relevance only" {lay}')
+    assert verdict.measured == (
+        f'{lay} of 12; with recall alone 0, with "relevance only" {lay}, '
+        f"first in the order, source or not, {lay}"
+    )
 
 
 @pytest.mark.parametrize(("lay", "reached"), [(9, True), (8, False)])
@@ -91,6 +94,7 @@ def test_the_section_has_a_row_for_each_order_and_each_question() -> None:
         ["recall alone", "1", "1", "0", "0 |"],
         ['rerank, "relevance only"', "0", "0", "1", "1 |"],
         ['rerank, "balanced"', "0", "0", "1", "1 |"],
+        ['rerank, "balanced": first in the order, source or not', "0", "0", "1", "1 |"],
     ]
     assert "| how \\| can I sleep? | technical: technical.md | guideline: guideline.md |" in (
         "\n".join(lines)
