@@ -66,7 +66,7 @@ def run(plan: Plan, console: Console) -> int:
                 _start_all(plan, console, supervisor)
                 _report(plan, console, memory)
                 if not plan.once:
-                    supervisor.wait_until(lambda: False)
+                    supervisor.keep_up()
             finally:
                 if supervisor.stop_requested:
                     console.say("Stopping; this takes a few seconds.")

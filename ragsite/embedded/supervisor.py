@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 
 WATCH_EVERY_S = 0.1
 PATIENCE_S = 10.0
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 30.0
+"""A part that ends again is started again after twice the pause before, up to this."""
+LIVED_S = 60.0
+"""A part that lived so long begins with the first pause."""
 
 
 class StopRequested(Exception):
@@ -39,6 +44,11 @@ class Running:
     process: subprocess.Popen[bytes]
     lines: deque[str] = field(default_factory=kept_lines)
     reader: threading.Thread | None = None
+    began_at: float = field(default_factory=time.monotonic)
+    pause_s: float = FIRST_PAUSE_S
+    """From its end to its next start."""
+    due_at: float | None = None
+    """When it is started again; None while it lives."""
 
     @property
     def alive(self) -> bool:
@@ -96,7 +106,18 @@ class Supervisor:
             raise StopRequested
         for running in self._running:
             if not running.alive:
-                raise StackError(_obituary(running))
+                raise StackError(_obituary(running, "everything is stopped"))
+
+    def keep_up(self) -> None:
+        """Start again whatever ends, after a pause. Raises ``StopRequested``, and nothing else.
+
+        Nobody gives up: what a part lacks, as space on a full disk, may come back.
+        """
+        while not self._stop_requested.wait(WATCH_EVERY_S):
+            for place, running in enumerate(self._running):
+                if not running.alive:
+                    self._running[place] = self._revived(running)
+        raise StopRequested
 
     def keeps_going(self, running: Running) -> Callable[[], bool]:
         """For waits elsewhere: whether ``running`` lives and nobody asked to stop."""
@@ -120,6 +141,28 @@ class Supervisor:
         for one in self._running:
             _finish_reading(one)
         self._running.clear()
+
+    def _revived(self, ended: Running) -> Running:
+        """The part anew once its pause is over, else the one that has ended."""
+        now = time.monotonic()
+        if ended.due_at is None:
+            # What it started goes with it: it would hold a port, a socket or a document.
+            processes.end_group(ended.process.pid)
+            if now - ended.began_at >= LIVED_S:
+                ended.pause_s = FIRST_PAUSE_S
+            ended.due_at = now + ended.pause_s
+            self._console.say(_obituary(ended, "it is started again"))
+        if now < ended.due_at:
+            return ended
+        pause_s = min(LONGEST_PAUSE_S, 2 * ended.pause_s)
+        try:
+            started = self._launch(ended.program)
+        except StackError as error:
+            self._console.say(str(error))
+            ended.due_at, ended.pause_s = now + pause_s, pause_s
+            return ended
+        started.pause_s = pause_s
+        return started
 
     def _launch(self, program: Program) -> Running:
         try:
@@ -162,10 +205,10 @@ def _finish_reading(running: Running) -> None:
         running.reader.join(timeout=1.0)
 
 
-def _obituary(running: Running) -> str:
+def _obituary(running: Running, consequence: str) -> str:
     _finish_reading(running)
     code = running.process.returncode
     how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
     said = "\n".join(f"    {line}" for line in last_words(running.lines))
-    sentence = f"The process '{running.program.name}' {how}, so everything is stopped."
+    sentence = f"The process '{running.program.name}' {how}, so {consequence}."
     return f"{sentence}\nIts last lines:\n{said}" if said else sentence

@@ -1,4 +1,4 @@
-"""The supervisor: one log, one fate. Small programs stand for the parts of the stack."""
+"""The supervisor: one log, parts that come again. Small programs stand for those of the stack."""
 
 from __future__ import annotations
 
@@ -8,20 +8,22 @@ import signal
 import socket
 import sys
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
+from ragsite.embedded import supervisor as supervision
 from ragsite.embedded.console import Console
 from ragsite.embedded.layout import StateLayout
 from ragsite.embedded.problems import StackError
 from ragsite.embedded.processes import Program
 from ragsite.embedded.stack import Plan, only_one, run
-from ragsite.embedded.supervisor import StopRequested, Supervisor
+from ragsite.embedded.supervisor import Running, StopRequested, Supervisor
 from tests.integration.embedded.test_processes import eventually, is_alive
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 SLEEP = "import time; time.sleep(600)"
@@ -91,6 +93,66 @@ def test_a_part_that_dies_during_a_step_ends_the_step(supervisor: Supervisor) ->
     supervisor.start(_program("redis", "raise SystemExit(1)"))
     with pytest.raises(StackError, match="'redis' ended with code 1"):
         supervisor.run_python("prepare", ("-c", SLEEP))
+
+
+def _kept_up(supervisor: Supervisor, until: Callable[[], bool]) -> None:
+    """Let the supervisor keep its parts up until something holds."""
+    thread = threading.Thread(target=_stopped, args=(supervisor,))
+    thread.start()
+    try:
+        assert eventually(until)
+    finally:
+        supervisor._request_stop(signal.SIGTERM, None)
+        thread.join()
+
+
+def _stopped(supervisor: Supervisor) -> None:
+    with suppress(StopRequested):
+        supervisor.keep_up()
+
+
+def test_a_part_that_is_killed_is_started_again_and_the_others_are_left_alone(
+    supervisor: Supervisor, out: io.StringIO
+) -> None:
+    web, redis = [supervisor.start(_program(name, SAYS_BYE)) for name in ("web", "redis")]
+    assert eventually(lambda: out.getvalue().count("up") == 2)
+    web.process.kill()
+    _kept_up(supervisor, lambda: out.getvalue().count("web      | up") == 2)
+    assert "The process 'web' was killed by SIGKILL, so it is started again." in out.getvalue()
+    assert is_alive(redis.process.pid)
+    supervisor.stop_all()
+    assert out.getvalue().count("web      | bye") == 1
+    assert not is_alive(redis.process.pid)
+
+
+def test_what_a_killed_part_had_started_is_ended_before_it_comes_again(
+    supervisor: Supervisor, out: io.StringIO
+) -> None:
+    code = f"import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', {SLEEP!r}]).pid)"
+    part = supervisor.start(_program("answers", f"{code}; {SLEEP}"))
+    assert eventually(lambda: out.getvalue().endswith("\n"))
+    child = int(out.getvalue().split()[-1])
+    part.process.kill()
+    _kept_up(supervisor, lambda: not is_alive(child))
+
+
+def test_a_part_that_ends_at_every_start_is_tried_after_longer_and_longer_pauses(
+    supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervision, "LONGEST_PAUSE_S", 0.2)
+    supervisor.start(_program("postgres", "raise SystemExit(1)", quiet=True)).pause_s = 0.06
+    pauses = []
+    launch = supervisor._launch
+
+    def noted(program: Program) -> Running:
+        pauses.append(round(supervisor._running[0].pause_s, 2))
+        if len(pauses) == 2:
+            raise StackError("no room for another process")
+        return launch(program)
+
+    monkeypatch.setattr(supervisor, "_launch", noted)
+    _kept_up(supervisor, lambda: len(pauses) >= 5)
+    assert pauses[:5] == [0.06, 0.12, 0.2, 0.2, 0.2]
 
 
 def test_stopping_ends_every_part_servers_last(supervisor: Supervisor, out: io.StringIO) -> None:
