@@ -47,13 +47,22 @@ def parse(path: Path, context: ParserContext) -> ParsedDocument:
     except (KeyError, ValueError, LxmlError, AttributeError) as error:
         # A missing part, a part of another type, broken XML.
         raise ParseError(code_of(error), f"{type(error).__name__}: {error}") from error
+    if document.element.body is None:
+        raise ParseError("truncated", "no body")
     builder = DocumentBuilder(context.max_characters)
     levels, list_styles = _styles(document)
     _add_body(builder, document.element.body, levels, list_styles)
     for relationship in document.part.rels.values():
         if relationship.reltype in _NOTES and not relationship.is_external:
-            _add_body(builder, parse_xml(relationship.target_part.blob), {}, frozenset())
+            _add_body(builder, _notes(relationship.target_part), {}, frozenset())
     return _build(builder, document)
+
+
+def _notes(part: Any) -> Any:
+    try:
+        return parse_xml(part.blob)
+    except LxmlError as error:
+        raise ParseError(code_of(error), f"notes: {error}") from error
 
 
 def _styles(document: Any) -> tuple[dict[str, int], frozenset[str]]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import posixpath
+import struct
 import zipfile
 import zlib
 from contextlib import contextmanager
+from lzma import LZMAError
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -43,8 +45,11 @@ _UNREADABLE = (
     NotImplementedError,
     OSError,
     zlib.error,
+    LZMAError,
 )
-_LZMA_OR_MISSING = (RuntimeError, KeyError, UnicodeError)
+_NO_CONTENTS = (ValueError, struct.error)
+"""What ``zipfile`` raises besides for a damaged table of contents, as for names in it."""
+_PROTECTED_OR_MISSING = (RuntimeError, KeyError, UnicodeError)
 
 
 @contextmanager
@@ -57,11 +62,18 @@ def opened(path: Path, context: ParserContext) -> Iterator[zipfile.ZipFile]:
     """
     refuse_compound_file(path)
     try:
-        with zipfile.ZipFile(path) as archive:
+        with _archive(path) as archive:
             check_contents(archive, context)
             yield archive
     except _UNREADABLE as error:
         raise ParseError("truncated", str(error)) from error
+
+
+def _archive(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except _NO_CONTENTS as error:
+        raise ParseError("truncated", f"{type(error).__name__}: {error}") from error
 
 
 def refuse_compound_file(path: Path) -> None:
@@ -135,7 +147,7 @@ def read_xml(archive: zipfile.ZipFile, name: str) -> Any:
     """The root of a part that must be there. Raises as ``parse_xml``, and ``truncated``."""
     try:
         data = archive.read(name)
-    except _LZMA_OR_MISSING as error:
+    except _PROTECTED_OR_MISSING as error:
         raise ParseError("truncated", f"part {name} cannot be read") from error
     return parse_xml(data)
 

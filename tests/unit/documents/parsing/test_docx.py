@@ -32,6 +32,11 @@ def archive(tmp_path: Path, **members: bytes) -> Path:
     return path
 
 
+def parts_of(path: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(path) as file:
+        return {name: file.read(name) for name in file.namelist()}
+
+
 def code_of(path: Path, context: ParserContext | None = None) -> str:
     with pytest.raises(ParseError) as caught:
         parse(path, context)
@@ -224,3 +229,50 @@ def test_entities_are_not_expanded_without_end(tmp_path: Path) -> None:
 
 def test_a_document_without_words_has_no_text(tmp_path: Path) -> None:
     assert code_of(written(tmp_path, lambda document: None)) == "no_text"
+
+
+RELATION = (
+    '<Relationship Id="rNotes" Target="footnotes.xml" Type="http://schemas.openxmlformats.org/'
+    'officeDocument/2006/relationships/footnotes"/></Relationships>'
+)
+
+
+def test_broken_notes_are_damage_and_no_crash(tmp_path: Path) -> None:
+    path = written(tmp_path, lambda document: document.add_paragraph("Rest well."))
+    parts = parts_of(path)
+    links = "word/_rels/document.xml.rels"
+    parts[links] = parts[links].replace(b"</Relationships>", RELATION.encode())
+    parts["word/footnotes.xml"] = b"<w:footnotes \xff"
+    parts["[Content_Types].xml"] = parts["[Content_Types].xml"].replace(
+        b"</Types>", b'<Override PartName="/word/footnotes.xml" ContentType="a/b"/></Types>'
+    )
+
+    assert code_of(archive(tmp_path, **parts)) == "truncated"
+
+
+def test_a_document_without_a_body_is_damaged(tmp_path: Path) -> None:
+    path = written(tmp_path, lambda document: document.add_paragraph("Rest well."))
+    parts = parts_of(path)
+    parts["word/document.xml"] = parts["word/document.xml"].replace(b"w:body", b"w:corpse")
+
+    assert code_of(archive(tmp_path, **parts)) == "truncated"
+
+
+def test_a_name_in_the_archive_that_is_no_text_is_damage(tmp_path: Path) -> None:
+    path = archive(tmp_path, types=b"wordprocessingml", **{"\xe9.xml": b"<a/>"})
+    path.write_bytes(path.read_bytes().replace("\xe9".encode(), b"\xff\xfe"))
+
+    assert code_of(path) == "truncated"
+
+
+def test_a_part_that_does_not_unpack_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "file.docx"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as file:
+        file.writestr("[Content_Types].xml", b"wordprocessingml " * 99)
+        place = file.infolist()[0].header_offset
+    data = bytearray(path.read_bytes())
+    start = place + 30 + len("[Content_Types].xml") + 4  # behind the properties of LZMA
+    data[start : start + 8] = b"\xff" * 8
+    path.write_bytes(data)
+
+    assert code_of(path) == "truncated"
