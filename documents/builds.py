@@ -21,7 +21,7 @@ RING_AGAIN_AFTER = timedelta(minutes=1)
 MOST_LOSSES = 5
 """One whose worker was lost so often is not tried again by itself."""
 MOST_POSTPONEMENTS = 10
-"""Nor one that its model failed so often in a row."""
+"""Nor one that a model, database or disk failed so often in a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,5 +81,5 @@ def give_up_lost() -> int:
 
 def unheard() -> list[int]:
     """Builds that wait for a while already: ``jobs.unheard``."""
-    waiting = IndexBuild.objects.filter(state=State.WAITING)
+    waiting = IndexBuild.objects.filter(state=State.WAITING, knowledge_base__is_paused=False)
     return [job.pk for job in jobs.unheard(waiting, RING_AGAIN_AFTER)]

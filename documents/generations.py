@@ -127,15 +127,21 @@ def superfluous_generations(kept_for: timedelta) -> list[int]:
     superfluous = retired.filter(
         Exists(later) | Q(retired_at=None) | Q(retired_at__lt=timezone.now() - kept_for)
     )
-    needed = IndexBuild.objects.filter(generation=OuterRef("pk"), state__in=IndexBuild.UNFINISHED)
-    return list(superfluous.exclude(Exists(needed)).order_by("pk").values_list("pk", flat=True))
+    unneeded = superfluous.exclude(_is_being_built())
+    return list(unneeded.order_by("pk").values_list("pk", flat=True))
 
 
 def discard(generation_id: int) -> None:
-    """Drop a generation with its passages, unless it is the one that is searched."""
-    IndexGeneration.objects.filter(pk=generation_id).exclude(
-        state=IndexGeneration.State.ACTIVE
-    ).delete()
+    """Drop a generation with its passages, unless it is searched or a build needs it."""
+    found = IndexGeneration.objects.filter(pk=generation_id)
+    unneeded = found.exclude(_is_being_built()).exclude(state=IndexGeneration.State.ACTIVE)
+    with transaction.atomic():
+        for knowledge_base_id in found.values_list("knowledge_base", flat=True):
+            lock_index(knowledge_base_id)
+        # Nobody goes back to it any more, so that its rows can go without holding the index.
+        if not unneeded.update(retired_at=None):
+            return
+    found.delete()
 
 
 def lock_index(knowledge_base_id: int) -> KnowledgeBase:
@@ -197,6 +203,12 @@ def is_indexed_as_wanted(base: KnowledgeBase, embedder: Embedder | None) -> bool
 def _space_wanted(base: KnowledgeBase, embedder: Embedder | None) -> EmbeddingSpace | None:
     wanted = embedder_named(base.embedder, embedder)
     return None if wanted is None else space_for(wanted.recipe)
+
+
+def _is_being_built() -> Exists:
+    return Exists(
+        IndexBuild.objects.filter(generation=OuterRef("pk"), state__in=IndexBuild.UNFINISHED)
+    )
 
 
 def _recipes(base: KnowledgeBase) -> dict[str, int | str]:

@@ -112,9 +112,7 @@ PROBLEMS: dict[str, Problem] = {
         _("This page cannot be drawn: the file is damaged there."),
         _("Open the original instead."),
     ),
-    "disk_full": Problem(
-        _("There is no room left to store the file."), _("Tell an administrator.")
-    ),
+    "disk_full": Problem(_("There is no room left on the disk."), _("Tell an administrator.")),
     # ---- the models ----
     "model_unavailable": Problem(
         _("The embedding model cannot be reached."),
@@ -134,7 +132,7 @@ PROBLEMS: dict[str, Problem] = {
     ),
     # ---- the workers ----
     "database_unavailable": Problem(
-        _("The database went away while this document was processed."),
+        _("The database went away in the middle of the work."),
         _("It is tried again by itself. If this lasts, tell an administrator."),
     ),
     "internal": Problem(
@@ -148,6 +146,16 @@ PROBLEMS: dict[str, Problem] = {
     "lost_build": Problem(
         _("The program that built the index ended several times without finishing."),
         _("Build it again. If it fails once more, tell an administrator."),
+    ),
+    "internal_build": Problem(
+        _("A part of Ragsite failed while it built the index."),
+        _(
+            "Build it again. If it fails once more, tell an administrator:"
+            " the log says what failed."
+        ),
+    ),
+    "index_gone": Problem(
+        _("The index that was being built has been removed meanwhile."), _("Build it again.")
     ),
     "interrupted": Problem(
         _("The command that built the index was stopped."), _("Build it again.")

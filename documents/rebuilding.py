@@ -12,10 +12,11 @@ from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 from django.db.models import Exists, F, OuterRef, Q
 
 from documents import builds, carrying, parsed
@@ -45,6 +46,7 @@ from documents.models import (
     IndexBuild,
     IndexGeneration,
 )
+from documents.setbacks import is_disk_full, outlast
 from documents.storing import (
     Placed,
     curations_of,
@@ -80,8 +82,12 @@ class NothingBefore(Exception):
     """The index before is not kept any more."""
 
 
-class _ModelGone(Exception):
-    """The vectors of the generation are of a model that is not configured any more."""
+class _CannotBeBuilt(Exception):
+    """The generation cannot be made complete; ``code`` is of ``problems``."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 @dataclass(slots=True)
@@ -128,25 +134,22 @@ def begin_return(base: KnowledgeBase, *, requested_by: User | None = None) -> In
 def continue_build(build_id: int, *, slice_s: float = SLICE_S) -> bool:
     """Work on a waiting build for about ``slice_s`` seconds. True: it wants to be continued.
 
-    Quietly does nothing when it does not wait. What goes wrong with the model is stored on the row:
-    it is tried again later, or what is searched stays. Call it outside a transaction.
+    Quietly does nothing when it does not wait. What goes wrong is stored on the row: it is tried
+    again later, or what is searched stays. A defect of ours is stored and raised. Call it outside
+    a transaction.
     """
     held = builds.claim(build_id)
     if held is None:
         return False
     try:
-        if not _proceed(held, until=time.monotonic() + slice_s):
-            held.give_back()
-            return True
-    except ClaimLost:
-        logger.info("index.build.lost", extra={"build_id": build_id})
-    except _ModelGone:
-        _fail(held, "model_changed")
-    except InvalidModelResponse as error:
-        _fail(held, error.reason, str(error))
-    except ModelError as error:
-        with suppress(ClaimLost):
-            held.postpone(error.reason, str(error))
+        return _continue(held, until=time.monotonic() + slice_s)
+    except (OperationalError, InterfaceError) as error:
+        outlast(error, partial(_postpone, held))
+    except Exception as error:
+        if not (isinstance(error, OSError) and is_disk_full(error)):
+            _fail(held, "internal_build", type(error).__name__)
+            raise
+        _postpone(held, "disk_full")
     return False
 
 
@@ -209,6 +212,28 @@ def _begin(
     return build
 
 
+def _continue(held: BuildClaim, *, until: float) -> bool:
+    """As ``continue_build``, as far as the model and the generation are to blame."""
+    try:
+        if not _proceed(held, until=until):
+            held.give_back()
+            return True
+    except ClaimLost:
+        logger.info("index.build.lost", extra={"build_id": held.job_id})
+    except _CannotBeBuilt as error:
+        _fail(held, error.code)
+    except InvalidModelResponse as error:
+        _fail(held, error.reason, str(error))
+    except ModelError as error:
+        _postpone(held, error.reason, str(error))
+    return False
+
+
+def _postpone(held: BuildClaim, code: str, detail: str = "") -> None:
+    with suppress(ClaimLost):
+        held.postpone(code, detail)
+
+
 def _fail(held: BuildClaim, code: str, detail: str = "") -> None:
     with suppress(ClaimLost):
         held.fail(code, detail)
@@ -249,16 +274,18 @@ def _proceed(
 
 def _opened(held: BuildClaim, on_progress: Callable[[int], None]) -> _Work:
     """The build's generation with its embedder, and without what was overtaken since."""
-    build = IndexBuild.objects.select_related("generation__knowledge_base").get(pk=held.job_id)
+    build: IndexBuild | None = held.rows().select_related("generation__knowledge_base").first()
+    if build is None:
+        raise ClaimLost
     generation = build.generation
     if generation is None:
-        raise ClaimLost
+        raise _CannotBeBuilt("index_gone")
     configured = get_embedder()
     if not Chunk.objects.filter(generation=generation).exists():
         take_space(generation, embedder_named(generation.embedder, configured))
     embedder = embedder_of(generation, configured)
     if embedder is None and generation.space_id is not None:
-        raise _ModelGone
+        raise _CannotBeBuilt("model_changed")
     with transaction.atomic():
         lock_index(generation.knowledge_base_id)
         _forget_overtaken(generation)

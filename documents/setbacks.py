@@ -11,6 +11,7 @@ import errno
 import logging
 import time
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from celery.exceptions import SoftTimeLimitExceeded
@@ -53,7 +54,7 @@ def settled(held: Claim, work: Callable[[], T]) -> T | None:
     except ModelError as error:
         _postpone(held, error.reason, str(error))
     except (OperationalError, InterfaceError) as error:
-        _outlast(held, error)
+        outlast(error, partial(_postpone, held))
     except SoftTimeLimitExceeded:
         _fail(held, "timeout", "the whole of its processing")
     except OSError as error:
@@ -93,15 +94,18 @@ def _postpone(held: Claim, code: str, detail: str = "") -> None:
         logger.warning("document.postponed", extra={"version_id": held.version_id, "reason": code})
 
 
-def _outlast(held: Claim, error: Exception) -> None:
-    """The database failed: when it is back, the version waits again."""
+def outlast(error: Exception, postpone: Callable[[str], None]) -> None:
+    """The database failed with ``error``: call ``postpone`` with the reason when it is back.
+
+    Raises what the database says when it stays away.
+    """
     code = "disk_full" if isinstance(error.__cause__, DiskFull) else "database_unavailable"
     give_up_at = time.monotonic() + DATABASE_PATIENCE_S
     while True:
         if not connection.in_atomic_block:  # a caller's transaction is not ours to end
             connection.close_if_unusable_or_obsolete()
         try:
-            return _postpone(held, code)
+            return postpone(code)
         except (OperationalError, InterfaceError):
             if time.monotonic() > give_up_at:
                 raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from unittest.mock import Mock
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
 from accounts.models import AuditEvent
@@ -39,6 +40,7 @@ from documents.models import (
     IndexGeneration,
     KnowledgeBase,
 )
+from documents.problems import explain
 from documents.retrieval import search_lexical, search_tokens
 from inference.conf import get_embedder
 from inference.errors import InvalidModelResponse, ModelUnavailable
@@ -319,11 +321,93 @@ def test_a_model_that_is_away_is_tried_again_and_one_that_answers_nonsense_is_no
     assert active(knowledge_base) == old
 
 
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (OperationalError("server closed the connection"), "database_unavailable"),
+        (InterfaceError("connection already closed"), "database_unavailable"),
+        (OSError(errno.ENOSPC, "no space left"), "disk_full"),
+    ],
+)
+def test_a_database_or_disk_that_is_away_leaves_the_build_waiting(
+    knowledge_base: KnowledgeBase,
+    indexed: MakeVersion,
+    alice: User,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    code: str,
+) -> None:
+    indexed("Good sleep.")
+    build = request(alice, knowledge_base)
+    with monkeypatch.context() as broken:
+        broken.setattr(rebuilding, "store", Mock(side_effect=error))
+        assert not rebuilding.continue_build(build.pk)
+    build.refresh_from_db()
+    assert (build.state, build.error_code, build.lost_attempts) == (State.WAITING, code, 0)
+    assert not rebuilding.continue_build(build.pk)
+    assert active(knowledge_base) == build.generation
+
+
+def test_a_defect_of_ours_fails_the_build_and_is_raised(
+    knowledge_base: KnowledgeBase,
+    indexed: MakeVersion,
+    alice: User,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    indexed("Good sleep.")
+    old = active(knowledge_base)
+    build = request(alice, knowledge_base)
+    monkeypatch.setattr(rebuilding, "store", Mock(side_effect=KeyError("ours")))
+    with pytest.raises(KeyError):
+        rebuilding.continue_build(build.pk)
+    build.refresh_from_db()
+    assert (build.state, build.error_code) == (State.FAILED, "internal_build")
+    assert build.error_detail == "KeyError"
+    assert active(knowledge_base) == old
+    assert request(alice, knowledge_base).state == State.WAITING, "it blocks no other"
+
+
+def test_a_build_whose_index_was_removed_fails_with_a_remedy_and_blocks_no_other(
+    knowledge_base: KnowledgeBase, indexed: MakeVersion, alice: User
+) -> None:
+    indexed("Good sleep.")
+    build = request(alice, knowledge_base)
+    IndexGeneration.objects.get(builds=build).delete()
+    assert not rebuilding.continue_build(build.pk)
+    build.refresh_from_db()
+    assert (build.state, build.error_code) == (State.FAILED, "index_gone")
+    assert "removed" in explain(build.error_code).sentence
+    assert request(alice, knowledge_base).state == State.WAITING
+
+
+def test_an_index_that_a_build_needs_is_not_discarded(
+    knowledge_base: KnowledgeBase, indexed: MakeVersion, alice: User, run_tasks: RunTasks
+) -> None:
+    indexed("Good sleep.")
+    old = active(knowledge_base)
+    with run_tasks():
+        request(alice, knowledge_base)
+    back = reindexing.request_return(actor=alice, base=knowledge_base)
+    generations.discard(old.pk)
+    assert generations.generation_before(knowledge_base) == old
+    assert not rebuilding.continue_build(back.pk)
+    generations.discard(old.pk)
+    assert active(knowledge_base) == old, "nor one that is searched"
+    before = generations.generation_before(knowledge_base)
+    assert before is not None
+    generations.discard(before.pk)
+    assert IndexGeneration.objects.get() == old
+    generations.discard(before.pk)
+
+
 def test_a_paused_knowledge_base_is_not_built(knowledge_base: KnowledgeBase, alice: User) -> None:
     build = request(alice, knowledge_base)
     KnowledgeBase.objects.update(is_paused=True)
     assert builds.claim(build.pk) is None
+    IndexBuild.objects.update(created_at=timezone.now() - 2 * builds.RING_AGAIN_AFTER)
+    assert builds.unheard() == []
     KnowledgeBase.objects.update(is_paused=False)
+    assert builds.unheard() == [build.pk]
     assert builds.claim(build.pk)
 
 
