@@ -161,21 +161,22 @@ class _Run:
                 ranking, retriever.recalled, setting, standalone_question(history, question)
             )
 
-        draft = drive(
-            run_pipeline(
-                question,
-                history,
-                retriever=retriever,
-                reranker=reranker,
-                chat_model=setting.chat_model,
-                config=config,
-                today=timezone.localdate(),
-                on_ranked=on_ranked,
-                habits=setting.known.habits if setting.known is not None else NO_HABITS,
-                should_stop=watch.should_stop,
-            ),
-            self.on_event,
-        )
+        with watch:
+            draft = drive(
+                run_pipeline(
+                    question,
+                    history,
+                    retriever=retriever,
+                    reranker=reranker,
+                    chat_model=setting.chat_model,
+                    config=config,
+                    today=timezone.localdate(),
+                    on_ranked=on_ranked,
+                    habits=setting.known.habits if setting.known is not None else NO_HABITS,
+                    should_stop=watch.should_stop,
+                ),
+                self.on_event,
+            )
         self.publisher.flush()
         self.save(draft, watch, setting)
 

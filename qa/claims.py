@@ -6,11 +6,13 @@ nothing when it comes back: it gets ``ClaimLost`` and stops.
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
+from django.db import DatabaseError, connection
 from django.db.models import F
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -26,8 +28,8 @@ State = Answer.State
 
 HEARTBEAT_EVERY_S = 5.0
 STOP_CHECK_EVERY_S = 0.3
-HEARTBEAT_EXPIRES = timedelta(seconds=150)
-"""Longer than any silence of a worker that lives: the wait for a chat model's first token."""
+HEARTBEAT_EXPIRES = timedelta(seconds=60)
+"""A dozen heartbeats: a worker that lives is not silent for so long."""
 RING_AGAIN_AFTER = timedelta(seconds=60)
 """An answer that waits for so long may not have been heard of."""
 MOST_ATTEMPTS = 2
@@ -58,7 +60,9 @@ class Claim:
 class Watch:
     """Asked between the steps and tokens of one answer: is it to be stopped, is it too late?
 
-    Looks at the row at most every ``STOP_CHECK_EVERY_S`` and writes the heartbeat now and then.
+    Looks at the row at most every ``STOP_CHECK_EVERY_S``. As a context it writes the heartbeat from
+    a thread of its own: a reranker or a chat model's first token may take longer than a worker may
+    be silent. It stops with the time limit, so that a worker that hangs is found out.
     """
 
     def __init__(
@@ -74,7 +78,16 @@ class Watch:
         self._clock = clock
         self._deadline = clock() + time_limit_s
         self._asked_at = float("-inf")
-        self._beat_at = clock()
+        self._ended = threading.Event()
+        self._heart = threading.Thread(target=self._beat, name="answer-heartbeat", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._heart.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._heart.join()
 
     def should_stop(self) -> bool:
         """Whether to end here. Raises ``ClaimLost`` when another worker has the answer."""
@@ -85,14 +98,23 @@ class Watch:
         if now - self._asked_at < STOP_CHECK_EVERY_S:
             return False
         self._asked_at = now
-        if now - self._beat_at >= HEARTBEAT_EVERY_S:
-            self._beat_at = now
-            self.claim.write(heartbeat_at=timezone.now())
         row = self.claim.rows().values_list("stop_requested_at").first()
         if row is None:
             raise ClaimLost
         self.is_stopped = row[0] is not None
         return self.is_stopped
+
+    def _beat(self) -> None:
+        try:
+            while not self._ended.wait(HEARTBEAT_EVERY_S) and self._clock() <= self._deadline:
+                try:
+                    if not self.claim.rows().update(heartbeat_at=timezone.now()):
+                        return
+                except DatabaseError:
+                    # It may be back for the next one; what the answer's own thread does meets it.
+                    connection.close()
+        finally:
+            connection.close()
 
 
 def claim(answer_id: int) -> Claim | None:
@@ -111,16 +133,22 @@ def claim(answer_id: int) -> Claim | None:
     return Claim(answer_id, attempt)
 
 
+def silent() -> QuerySet[Answer]:
+    """Answers in work whose worker has not been heard of for ``HEARTBEAT_EXPIRES``."""
+    silent_since = timezone.now() - HEARTBEAT_EXPIRES
+    return Answer.objects.filter(state=State.RUNNING, heartbeat_at__lt=silent_since)
+
+
 def give_up_lost() -> list[int]:
     """Answers whose worker fell silent: back to waiting once, then failed. Returns the failed."""
-    silent_since = timezone.now() - HEARTBEAT_EXPIRES
-    lost = Answer.objects.filter(state=State.RUNNING, heartbeat_at__lt=silent_since)
+    lost = silent()
     lost.filter(attempt__lt=MOST_ATTEMPTS).update(state=State.PENDING, heartbeat_at=None)
     failed: list[int] = []
     for answer_id, attempt in lost.values_list("pk", "attempt"):
-        still_silent = Claim(answer_id, attempt).rows().filter(heartbeat_at__lt=silent_since)
-        if still_silent.update(
-            state=State.FAILED, error_code="worker_lost", finished_at=timezone.now()
+        if (
+            silent()
+            .filter(pk=answer_id, attempt=attempt)
+            .update(state=State.FAILED, error_code="worker_lost", finished_at=timezone.now())
         ):
             failed.append(answer_id)
     return failed

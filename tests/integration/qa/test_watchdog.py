@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -72,3 +74,34 @@ def test_an_answer_nobody_heard_of_is_named_once_a_minute(waiting: Answer) -> No
     Answer.objects.filter(pk=waiting.pk).update(heartbeat_at=None, started_at=None)
     assert answering.release_expired_answers() == [waiting.pk]
     assert answering.release_expired_answers() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_is_heard_of_while_a_model_keeps_it_waiting(
+    waiting: Answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "HEARTBEAT_EVERY_S", 0.01)
+    claim = claims.claim(waiting.pk)
+    assert claim is not None
+    silence(waiting)
+    with claims.Watch(claim, time_limit_s=60.0):
+        deadline = time.monotonic() + 20.0
+        while claims.silent().exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert answering.release_expired_answers() == []
+    assert claim.rows().exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_that_hangs_beyond_its_time_limit_falls_silent(
+    waiting: Answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "HEARTBEAT_EVERY_S", 0.0)
+    claim = claims.claim(waiting.pk)
+    assert claim is not None
+    silence(waiting)
+    with claims.Watch(claim, time_limit_s=-1.0):
+        for thread in threading.enumerate():
+            if thread.name == "answer-heartbeat":
+                thread.join(10)
+    assert answering.release_expired_answers() == [waiting.pk]
