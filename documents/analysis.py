@@ -95,18 +95,7 @@ def analyze(text: str) -> list[str]:
     if text.isascii():
         words = _ASCII_WORD.findall(_POSSESSIVE.sub("", text).lower())
         return _stem([word[:MAX_TOKEN_LENGTH] for word in words])
-    tokens: list[str] = []
-    words = []
-    for match in _RUN.finditer(_POSSESSIVE.sub("", unicodedata.normalize("NFKC", text))):
-        run = match.group()
-        if match.lastgroup == "word":
-            words.append(_fold(run))
-            continue
-        tokens.extend(_stem(words))
-        words = []
-        tokens.extend(_pairs_and_singles(run))
-    tokens.extend(_stem(words))
-    return tokens
+    return _tokens(text, _pairs_and_singles)
 
 
 def analyze_question(question: str) -> list[str]:
@@ -117,21 +106,7 @@ def analyze_question(question: str) -> list[str]:
     title that asks alike would win over the text that answers. A question of nothing but such words
     keeps them.
     """
-    normalised = _POSSESSIVE.sub("", unicodedata.normalize("NFKC", question))
-    tokens: list[str] = []
-    words: list[str] = []
-    for match in _RUN.finditer(normalised):
-        run = match.group()
-        if match.lastgroup == "word":
-            words.append(_fold(run))
-            continue
-        tokens.extend(_stem(words))
-        words = []
-        for segment in _content_segments(run):
-            found = _pairs_and_singles(segment)
-            tokens.extend(token for token in found if token not in CHINESE_STOP_CHARACTERS)
-    tokens.extend(_stem(words))
-    return tokens or analyze(question)
+    return _tokens(question, _without_stop_words) or analyze(question)
 
 
 def content_terms(question: str) -> list[ContentTerm]:
@@ -182,6 +157,20 @@ def detect_language(text: str) -> Language:
     return "en" if _looks_english(sample) else ""
 
 
+def is_in_another_script(text: str) -> bool:
+    """Whether most letters are of scripts that no language of ``detect_language`` is written in.
+
+    Cyrillic, Arabic or Thai, say. Of languages in Latin letters a question tells too little.
+    """
+    sample = unicodedata.normalize("NFKC", text[:_LANGUAGE_SAMPLE])
+    others = len(_OTHER_LETTER.findall(sample))
+    return others > sum(len(word) for word in _LATIN_WORD.findall(sample)) and not (
+        _HAN_CHARACTER.search(sample)
+        or _KANA_CHARACTER.search(sample)
+        or _HANGUL_CHARACTER.search(sample)
+    )
+
+
 def _looks_english(sample: str) -> bool:
     words = [word.lower() for word in _LATIN_WORD.findall(sample)]
     if not words:
@@ -216,6 +205,27 @@ def _fold(word: str) -> str:
 
 def _pairs(run: str) -> list[str]:
     return [run[index : index + 2] for index in range(len(run) - 1)]
+
+
+def _tokens(text: str, unspaced: Callable[[str], list[str]]) -> list[str]:
+    """Stems of the words, and what ``unspaced`` makes of each run of a script without spaces."""
+    tokens: list[str] = []
+    words: list[str] = []
+    for match in _RUN.finditer(_POSSESSIVE.sub("", unicodedata.normalize("NFKC", text))):
+        run = match.group()
+        if match.lastgroup == "word":
+            words.append(_fold(run))
+            continue
+        tokens.extend(_stem(words))
+        words = []
+        tokens.extend(unspaced(run))
+    tokens.extend(_stem(words))
+    return tokens
+
+
+def _without_stop_words(run: str) -> list[str]:
+    found = [token for segment in _content_segments(run) for token in _pairs_and_singles(segment)]
+    return [token for token in found if token not in CHINESE_STOP_CHARACTERS]
 
 
 def _pairs_and_singles(run: str) -> list[str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from documents.analysis import detect_language
+from documents.analysis import detect_language, is_in_another_script
 from documents.generations import embedder_named
 from documents.lexicon import Weighing, query_statistics
 from documents.models import Chunk, ChunkEmbedding
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from inference.ports import Embedder, EmbeddingRecipe
     from qa.types import Reason
 
+ANOTHER_LANGUAGE = "mis"
+"""Stands for a language without a code here (ISO 639-2): who names languages does not cover it."""
 LEG_LIMIT = 100
 """Hits taken from each search before they are fused."""
 CHUNKS_PER_DOCUMENT = 4
@@ -104,6 +106,8 @@ class PostgresRetriever:
         """Both searches, apart."""
         clock = _Stopwatch()
         language = detect_language(question)
+        if not language and is_in_another_script(question):
+            language = ANOTHER_LANGUAGE
         with clock.measure("embed"):
             vector, space, reason = self._embed(question, language)
         dense: list[DenseHit] = []

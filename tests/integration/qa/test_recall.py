@@ -172,6 +172,7 @@ def test_several_knowledge_bases_are_fused_into_one_order(
         (Embedder(fails=True), QUESTION, "dense_unavailable"),
         (Embedder(model="another"), QUESTION, "dense_no_space"),
         (Embedder(languages=("en",)), "怎样才能睡得更好", "dense_language"),
+        (Embedder(languages=("en",)), "Как лучше спать", "dense_language"),
         (Embedder(unknown=0.21), QUESTION, "dense_language"),
     ],
 )

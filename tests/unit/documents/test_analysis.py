@@ -13,6 +13,7 @@ from documents.analysis import (
     analyze_question,
     content_terms,
     detect_language,
+    is_in_another_script,
 )
 
 
@@ -173,6 +174,25 @@ def test_every_content_term_is_a_token_of_the_question(question: str) -> None:
 )
 def test_the_language_of_a_text_is_told_or_left_open(text: str, language: str) -> None:
     assert detect_language(text) == language
+
+
+@pytest.mark.parametrize(
+    ("text", "is_in_another"),
+    [
+        ("Как лучше спать", True),
+        ("كيف أنام بشكل أفضل", True),
+        ("จะนอนหลับให้ดีขึ้นได้อย่างไร", True),
+        ("Как настроить VPN", True),
+        ("What does спать mean?", False),
+        ("怎样才能睡得更好", False),
+        ("俄语 Как лучше спать 是什么意思", False),
+        ("Wie kann ich besser schlafen?", False),
+        ("12.5", False),
+        ("", False),
+    ],
+)
+def test_a_script_of_another_language_is_told(text: str, *, is_in_another: bool) -> None:
+    assert is_in_another_script(text) == is_in_another
 
 
 def test_a_table_of_words_that_are_no_english_is_left_open() -> None:
