@@ -28,6 +28,8 @@ from documents.stopwords import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from documents.types import Language
 
 TERM_GENERATION = 1
