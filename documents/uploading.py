@@ -157,7 +157,7 @@ def _take(
             if same is not None:
                 return UploadOutcome(document=same.document, version=same, duplicate=True)
             if document is None:
-                action = "document.upload"
+                action, newest = "document.upload", 0
                 document = Document.objects.create(
                     knowledge_base=base,
                     title=_title(checked.filename),
@@ -168,7 +168,8 @@ def _take(
             else:
                 action = "document.upload_version"
                 Document.objects.select_for_update(no_key=True).get(pk=document.pk)
-            version = _store(actor, document, checked, file, undo)
+                newest = _newest(document)
+            version = _store(actor, document, newest + 1, checked, file, undo)
             record(
                 actor,
                 action,
@@ -247,20 +248,29 @@ def _same_bytes(
         knowledge_base=base, sha256=sha256, document__deleted_at=None
     )
     if document is not None:
-        newest = document.versions.aggregate(newest=Max("number"))["newest"] or 0
-        same = same.exclude(document=document, number__lt=newest)
+        same = same.exclude(document=document, number__lt=_newest(document))
     return same.select_related("document").order_by("pk").first()
 
 
+def _newest(document: Document) -> int:
+    """The number of its newest version; 0 for none."""
+    newest: int | None = document.versions.aggregate(newest=Max("number"))["newest"]
+    return newest or 0
+
+
 def _store(
-    actor: User, document: Document, checked: _Checked, file: File[bytes], undo: ExitStack
+    actor: User,
+    document: Document,
+    number: int,
+    checked: _Checked,
+    file: File[bytes],
+    undo: ExitStack,
 ) -> DocumentVersion:
-    """Keep the original under a name of our own, and the row of the next version that names it."""
-    newest = document.versions.aggregate(newest=Max("number"))["newest"] or 0
+    """Keep the original under a name of our own, and the row of the version that names it."""
     version = DocumentVersion(
         document=document,
         knowledge_base=document.knowledge_base,
-        number=newest + 1,
+        number=number,
         filename=checked.filename,
         media_type=checked.media_type,
         size=checked.size,
