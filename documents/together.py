@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from django.db import InterfaceError, OperationalError, transaction
 
-from documents import carrying, indexing, joint_claims, parsed, turns
+from documents import carrying, joint_claims, parsed, turns
 from documents.chunking import chunk
 from documents.claims import ClaimLost, Stage
 from documents.dates import find_dates
@@ -41,6 +41,7 @@ from documents.models import Chunk, ChunkCuration, Document, DocumentVersion, Pa
 from documents.parsing.base import ParseError
 from documents.setbacks import settled
 from documents.storing import Placed, ids_of_terms, passages_of, store, times_of, vectors_of
+from inference.conf import get_embedder
 from inference.errors import InvalidModelResponse, ModelError
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ class _Batch:
         versions = _first_of_each_document(self.held)
         if len(versions) < 2:
             return None
-        configured = indexing.get_embedder()
+        configured = get_embedder()
         base_id = next(iter(versions.values())).knowledge_base_id
         generation = active_generation(base_id, configured)
         embedder = embedder_of(generation, configured)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from django.utils import timezone
 
-from documents import claims, indexing, joint_claims, setbacks, together, turns
+from documents import claims, indexing, joint_claims, setbacks, storing, together, turns
 from documents.claims import Claim
 from documents.models import (
     Chunk,
@@ -53,7 +53,8 @@ def three(waiting: MakeVersion) -> list[DocumentVersion]:
 
 
 def use(monkeypatch: pytest.MonkeyPatch, embedder: FakeEmbedder) -> None:
-    monkeypatch.setattr(indexing, "get_embedder", lambda: embedder)
+    for place in (together, indexing):
+        monkeypatch.setattr(place, "get_embedder", lambda: embedder)
 
 
 def states() -> list[str]:
@@ -163,7 +164,7 @@ def test_a_defect_in_what_is_done_for_all_is_raised_after_each_is_ready_alone(
 def test_a_reader_that_is_killed_costs_its_own_version_a_loss(
     three: list[DocumentVersion], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = together.read
+    read = indexing.read
 
     def killed(version: DocumentVersion, cancelled: Callable[[], bool]) -> object:
         if version.pk == three[1].pk:
@@ -192,7 +193,7 @@ def test_a_small_file_that_unfolds_to_a_long_text_is_processed_by_itself(
 # ---- what happens meanwhile ----------------------------------------------------------------------
 def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
     """Let ``act`` happen between embedding and the swap."""
-    ids = together.ids_of_terms
+    ids = storing.ids_of_terms
 
     def acting(*args: Any) -> Any:
         act()
@@ -257,7 +258,7 @@ def test_signs_of_life_are_left_for_all_and_a_lost_one_is_let_go(
     three: list[DocumentVersion], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(together, "CANCELLATION_CHECK_S", 0)
-    read = together.read
+    read = indexing.read
     asked: list[bool] = []
 
     def call_off(version: DocumentVersion, cancelled: Callable[[], bool]) -> object:
