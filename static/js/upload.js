@@ -1,5 +1,6 @@
 // Sends chosen or dropped files, one request each and a few at a time, and shows how far they are:
-// a line for each, a bar for all. One that fails holds up no other. Without this the form works too.
+// a line for each, a bar for all. One that fails holds up no other; without a connection all wait
+// until there is one. Without this the form works too.
 (() => {
   "use strict";
 
@@ -7,6 +8,9 @@
   if (!form) return;
   const AT_ONCE = 3;
   const BETWEEN_ANNOUNCEMENTS_MS = 10000;
+  const ASK_AGAIN_MS = 3000;
+  // So often one file is sent when the connection is lost at it: it may be what breaks it.
+  const TRIES = 3;
   const words = form.dataset;
   const picker = form.querySelector("input[type=file]");
   const list = form.querySelector(".upload-list");
@@ -22,6 +26,8 @@
   const sending = new Map();
   let announcedAt = 0;
   let planned = false;
+  let isAway = false;
+  let isSignedOut = false;
 
   const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, key) => values[key]);
   const of = (kind) => uploads.filter((upload) => upload.kind === kind).length;
@@ -38,7 +44,7 @@
     outcome.className = "outcome";
     item.append(label, share, outcome);
     list.append(item);
-    return { file, name, item, label, share, outcome, bar: null, kind: "waiting", sent: 0 };
+    return { file, name, item, label, share, outcome, bar: null, kind: "waiting", sent: 0, tries: 0 };
   };
 
   const mark = (upload, kind, text, url) => {
@@ -76,14 +82,17 @@
     overall.hidden = total === 0;
     bar.max = total || 1;
     bar.value = done + [...sending.keys()].reduce((sum, upload) => sum + upload.sent, 0);
-    count.textContent = `${fill(words.count, values)} · ${fill(words.result, values)}`;
+    const trouble = troubleNow();
+    count.textContent = `${fill(words.count, values)} · ${fill(words.result, values)}${trouble && ` · ${trouble}`}`;
     // A hidden button would drop the focus to the top of the page.
     const focused = document.activeElement;
     cancelButton.hidden = left === 0;
     retryButton.hidden = left > 0 || values.bad === 0;
     if (focused?.hidden) (retryButton.hidden ? picker : retryButton).focus();
-    announce(left === 0, values);
+    announce(left === 0, values, trouble);
   };
+
+  const troubleNow = () => (isAway && waiting.length ? words.away : isSignedOut ? words.signedOut : "");
 
   // At most one drawing for each frame, however many requests report at the same time.
   const plan = () => {
@@ -93,11 +102,11 @@
   };
 
   // Said now and then: a screen reader is not to read five hundred lines.
-  const announce = (isLast, values) => {
+  const announce = (isLast, values, trouble) => {
     const now = Date.now();
     if (!uploads.length || (!isLast && now - announcedAt < BETWEEN_ANNOUNCEMENTS_MS)) return;
     announcedAt = now;
-    const text = fill(isLast ? words.finished : words.count, values);
+    const text = `${fill(isLast ? words.finished : words.count, values)}${trouble && ` ${trouble}`}`;
     if (announcer.textContent !== text) announcer.textContent = text;
   };
 
@@ -114,14 +123,21 @@
     sending.delete(upload);
     mark(upload, kind, text, url);
     work();
-    if (!waiting.length && !sending.size) refresh();
+    if (!waiting.length && !sending.size && !isSignedOut) refresh();
   };
+
+  // Of a server behind another that answers for it while it is away.
+  const isNoAnswer = (status) => status >= 502 && status <= 504;
 
   const read = (upload, request) => {
     const result = request.response?.files?.[0];
-    if (result?.ok) settle(upload, result.duplicate ? "duplicate" : "ok", result.message, result.url);
+    if (isNoAnswer(request.status)) lose(upload);
+    else if (result?.ok) settle(upload, result.duplicate ? "duplicate" : "ok", result.message, result.url);
     else if (result) settle(upload, "bad", result.message);
     else if (new URL(request.responseURL).pathname !== new URL(form.action).pathname || request.status === 403) {
+      isSignedOut = true;
+      // The others would be sent for nothing.
+      for (const other of waiting.splice(0)) mark(other, "bad", words.signedOut);
       settle(upload, "bad", words.signedOut);
     } else settle(upload, "bad", words.refused);
   };
@@ -134,6 +150,7 @@
     sending.set(upload, request);
     mark(upload, "sending", words.sending);
     upload.sent = 0;
+    upload.tries += 1;
     upload.bar = document.createElement("progress");
     upload.bar.max = 1;
     upload.bar.value = 0;
@@ -144,17 +161,61 @@
     request.responseType = "json";
     request.upload.addEventListener("progress", (event) => showShare(upload, event));
     request.addEventListener("load", () => read(upload, request));
-    request.addEventListener("error", () => settle(upload, "bad", words.lost));
+    request.addEventListener("error", () => lose(upload));
     request.addEventListener("abort", () => settle(upload, "bad", words.cancelled));
     request.send(body);
   };
 
   const work = () => {
-    while (waiting.length && sending.size < AT_ONCE) send(waiting.shift());
+    while (!isAway && waiting.length && sending.size < AT_ONCE) send(waiting.shift());
     plan();
   };
 
+  // ---- interruptions ----
+  const lose = (upload) => {
+    if (upload.tries >= TRIES) {
+      settle(upload, "bad", words.lost);
+      return;
+    }
+    sending.delete(upload);
+    mark(upload, "waiting", words.waiting);
+    waiting.unshift(upload);
+    if (!isAway) setTimeout(askAgain, ASK_AGAIN_MS);
+    isAway = true;
+    plan();
+  };
+
+  const askAgain = async () => {
+    try {
+      const answer = await fetch(location.href, { method: "HEAD", cache: "no-store" });
+      isAway = isNoAnswer(answer.status);
+    } catch {
+      isAway = true;
+    }
+    if (isAway && waiting.length) setTimeout(askAgain, ASK_AGAIN_MS);
+    else isAway = false;
+    work();
+  };
+
+  // Whoever has signed in again, in another tab, has another token.
+  const renewToken = async () => {
+    try {
+      const page = await (await fetch(location.href, { cache: "no-store" })).text();
+      const fresh = new DOMParser().parseFromString(page, "text/html").querySelector("[data-upload]");
+      if (fresh) form.elements.csrfmiddlewaretoken.value = fresh.elements.csrfmiddlewaretoken.value;
+    } catch {
+      // What is sent then says that the connection is lost.
+    }
+  };
+
+  // A row that asks for its state would lead to the sign-in page, and the chosen files be forgotten.
+  document.body.addEventListener("htmx:beforeOnLoad", (event) => {
+    const isNeeded = waiting.length || sending.size || isSignedOut;
+    if (isNeeded && event.detail.xhr.getResponseHeader("HX-Redirect")) event.preventDefault();
+  });
+
   const wait = (upload) => {
+    upload.tries = 0;
     mark(upload, "waiting", words.waiting);
     waiting.push(upload);
   };
@@ -163,6 +224,7 @@
     // A new batch begins a new count.
     if (!waiting.length && !sending.size) {
       uploads.length = 0;
+      isSignedOut = false;
       list.replaceChildren();
       announcedAt = 0;
     }
@@ -181,7 +243,9 @@
     plan();
   });
 
-  retryButton.addEventListener("click", () => {
+  retryButton.addEventListener("click", async () => {
+    if (isSignedOut) await renewToken();
+    isSignedOut = false;
     uploads.filter((upload) => upload.kind === "bad" && upload.file).forEach(wait);
     work();
   });

@@ -52,13 +52,17 @@ def installed(browser: Browser, stack: Stack) -> Stack:
 @pytest.fixture
 def uploads(page: Page, installed: Stack) -> Page:
     """The upload page, signed in."""
+    sign_in(page)
+    page.goto("/knowledge-bases/many/", wait_until="load")
+    return page
+
+
+def sign_in(page: Page) -> None:
     page.goto("/sign-in/")
     page.get_by_label("Name", exact=True).fill("admin")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url(re.compile(r"^(?!.*/sign-in/)"))
-    page.goto("/knowledge-bases/many/", wait_until="load")
-    return page
 
 
 def said(page: Page) -> Locator:
@@ -143,14 +147,12 @@ def test_the_same_files_again_are_recognised(uploads: Page) -> None:
     expect(uploads.locator(".upload-list li.duplicate")).to_have_count(3)
 
 
-def test_few_requests_run_at_a_time_and_what_was_lost_can_be_tried_again(uploads: Page) -> None:
+def test_a_file_at_which_the_connection_is_always_lost_holds_up_no_other(uploads: Page) -> None:
     failing = {"lost-1.txt", "lost-4.txt"}
 
     def answer(route: Route) -> None:
         body = route.request.post_data_buffer or b""
-        name = next((one for one in failing if one.encode() in body), "")
-        failing.discard(name)
-        if name:
+        if any(name.encode() in body for name in failing):
             route.abort()
         else:
             route.continue_()
@@ -160,11 +162,40 @@ def test_few_requests_run_at_a_time_and_what_was_lost_can_be_tried_again(uploads
     finished(uploads)
     expect(uploads.locator(".upload-list li.bad")).to_have_count(2)
     expect(uploads.locator(".upload-list li").first).to_contain_text("connection was lost")
+    failing.clear()
     again = uploads.get_by_role("button", name="Try what was not taken again")
     again.focus()
     uploads.keyboard.press("Enter")
     expect(uploads.locator(".upload-list li.ok")).to_have_count(FILES)
     expect(again).to_be_hidden()
+
+
+def test_without_a_connection_all_wait_and_go_on_by_themselves(uploads: Page) -> None:
+    uploads.context.set_offline(True)
+    uploads.evaluate(DROP, ["away", FILES])
+    expect(uploads.locator(".upload-count")).to_contain_text("The connection is lost.")
+    expect(uploads.locator(".upload-list li.waiting")).to_have_count(FILES)
+    uploads.context.set_offline(False)
+    finished(uploads)
+    expect(uploads.locator(".upload-list li.ok")).to_have_count(FILES)
+
+
+def test_whoever_is_signed_out_signs_in_elsewhere_and_goes_on(uploads: Page) -> None:
+    asked: list[str] = []
+    uploads.on("request", lambda request: asked.append(request.url))
+    uploads.context.clear_cookies()
+    uploads.evaluate(DROP, ["out", FILES])
+    finished(uploads)
+    expect(said(uploads)).to_contain_text("You are signed out.")
+    expect(uploads.locator(".upload-list li.bad")).to_have_count(FILES)
+    assert sum(url.endswith("/upload/") for url in asked) <= 3, (
+        "the others are not sent for nothing"
+    )
+    other = uploads.context.new_page()
+    sign_in(other)
+    uploads.get_by_role("button", name="Try what was not taken again").click()
+    expect(uploads.locator(".upload-list li.ok")).to_have_count(FILES, timeout=LIMIT_MS)
+    expect(uploads.locator(".upload-count")).not_to_contain_text("signed out")
 
 
 def test_cancelling_keeps_what_is_stored_and_the_rest_can_be_sent_after_all(uploads: Page) -> None:
