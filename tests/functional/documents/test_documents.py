@@ -151,6 +151,21 @@ def test_a_row_asks_for_itself_only_until_its_state_is_final(
     assert "every 2s" not in text(client, BASE)
 
 
+def test_what_is_focused_in_a_row_is_found_again_when_the_row_asks_for_itself(
+    client: Client, alice: User, knowledge_base: KnowledgeBase
+) -> None:
+    client.force_login(alice)
+    document = waiting(knowledge_base, "slow")
+    curating.update_document(actor=alice, document=document, changes={"tags": ["one", "two"]})
+    row = text(client, f"/documents/{document.pk}/row/")
+    assert "hx-trigger" in row
+    focusable = re.findall(r"<(?:a|button)\b[^>]*>", row)
+    ids = [found[1] for each in focusable if (found := re.search(r'\bid="([^"]+)"', each))]
+    assert len(ids) == len(set(ids)) == len(focusable) == 6
+    # Each button says of which document it is.
+    assert row.count(f'aria-describedby="document-{document.pk}-title"') == row.count("<button")
+
+
 def test_the_state_on_the_document_page_ends_in_a_fresh_page(
     client: Client, bob: User, knowledge_base: KnowledgeBase
 ) -> None:
