@@ -33,6 +33,7 @@ _MAX_CELLS = 12_000_000
 """Between a sheet's first and last value: the library lays all of them out in memory."""
 _FILE_PASS, _END_OF_GLOBALS = 0x002F, 0x000A
 _WHOLE = 1e15
+_PANIC = "PanicException"
 
 
 def parse(path: Path, context: ParserContext) -> ParsedDocument:
@@ -51,6 +52,11 @@ def parse(path: Path, context: ParserContext) -> ParsedDocument:
         raise ParseError("encrypted", str(error)) from error
     except (calamine.CalamineError, OSError, ValueError, OverflowError) as error:
         raise ParseError("truncated", f"{type(error).__name__}: {error}"[:300]) from error
+    except BaseException as error:
+        # Rust's panics have no class that could be imported, and are no ordinary exceptions.
+        if type(error).__name__ != _PANIC:
+            raise
+        raise ParseError("truncated", f"panic: {error}"[:300]) from error
     return builder.build(
         title=properties.pop("title", ""),
         author=properties.pop("author", ""),

@@ -147,3 +147,12 @@ def test_another_office_document_is_mislabelled(tmp_path: Path) -> None:
     path = zipped(tmp_path / "a.xlsx", {"[Content_Types].xml": types("wordprocessingml.document")})
 
     assert code_of(path) == "mislabelled"
+
+
+def test_a_damaged_file_that_its_library_panics_at_is_damaged(tmp_path: Path) -> None:
+    data = bytearray(compound({"Workbook": biff((0x0809, bytes(16)), (0x0A, b""))}))
+    data[514] = 0  # of the first record, how long it is
+    path = tmp_path / "a.xls"
+    path.write_bytes(data)
+
+    assert code_of(path) == "truncated"
