@@ -164,6 +164,7 @@ def test_what_is_focused_in_a_row_is_found_again_when_the_row_asks_for_itself(
     assert len(ids) == len(set(ids)) == len(focusable) == 6
     # Each button says of which document it is.
     assert row.count(f'aria-describedby="document-{document.pk}-title"') == row.count("<button")
+    assert 'title="Has waited so long"><span class="visually-hidden">Has waited so long:' in row
 
 
 def test_the_state_on_the_document_page_ends_in_a_fresh_page(
@@ -395,6 +396,8 @@ def test_a_passage_is_edited_disabled_and_had_back(
     assert "Melatonin helps." in edited.content.decode()
     assert "<html" not in edited.content.decode()
     assert "Back to the original text" in text(client, f"{path}edit/")
+    for page in (path, f"{path}edit/"):
+        assert text(client, page).count("<h1>") == 1
     client.post(f"{path}edit/", {"revert": "1"})
     client.post(f"{path}enabled/", {"enabled": "0"})
     chunk.refresh_from_db()
