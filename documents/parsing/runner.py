@@ -44,6 +44,8 @@ _POLL_S = 0.02
 _POLL_GROWTH = 1.3
 _MAX_POLL_S = 0.25
 _STDERR_BYTES = 500
+_NO_MEMORY = ("memory allocation of", "bad_alloc")
+"""Last words of Rust and of C++: one large demand fails before there is much in use."""
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
 """Nothing of ours: keys and passwords live in the environment of a worker."""
 _TESSDATA = "TESSDATA_PREFIX"
@@ -242,8 +244,10 @@ def _output(ended: _Ended, memory_mb: int, output: Path, stderr: str) -> bytes:
     if status == EXIT_DISK_FULL:
         raise OSError(errno.ENOSPC, f"no room for the output of a parser: {stderr}")
     if status < 0:
-        # Native code aborts when it gets no memory: how much it had tells that from a defect.
-        code = "memory" if ended.peak_mb > 0.7 * memory_mb else "crashed"
+        # Native code aborts when it gets no memory: how much it had, or what it says, tells that
+        # from a defect.
+        wanted_more = any(words in stderr for words in _NO_MEMORY)
+        code = "memory" if wanted_more or ended.peak_mb > 0.7 * memory_mb else "crashed"
         raise ParseError(code, f"{_name_of(-status)} {stderr}".strip())
     if status not in (0, EXIT_REFUSED):
         raise ParseError("crashed", f"exit status {status}: {stderr}")

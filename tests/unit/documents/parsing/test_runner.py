@@ -369,6 +369,18 @@ def test_exit_statuses_are_told_apart(
 
 
 @pytest.mark.parametrize(
+    "words", ["memory allocation of 1073741824 bytes failed", "throwing 'std::bad_alloc'"]
+)
+def test_who_aborts_over_one_large_demand_lacked_memory(tmp_path: Path, words: str) -> None:
+    ended = runner._Ended(-signal.SIGABRT, 90.0, ())
+
+    with pytest.raises(ParseError) as caught:
+        runner._output(ended, 1024, tmp_path / "out", words)
+
+    assert caught.value.code == "memory"
+
+
+@pytest.mark.parametrize(
     "output", [b"", b"{}", b"no json", b'{"version":1,"error":"odd","detail":""}']
 )
 def test_output_that_makes_no_sense_is_a_crash(output: bytes) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from documents.parsing.base import ParseError
+from documents.parsing.runner import parse_file
 from documents.parsing.spreadsheet import written
 from tests.unit.documents.parsing.archives import cell, types, workbook, zipped
 from tests.unit.documents.parsing.builders import kinds_and_texts, parse
@@ -156,3 +157,22 @@ def test_a_damaged_file_that_its_library_panics_at_is_damaged(tmp_path: Path) ->
     path.write_bytes(data)
 
     assert code_of(path) == "truncated"
+
+
+def test_an_old_workbook_with_values_in_far_corners_lacks_memory(tmp_path: Path) -> None:
+    version = struct.pack("<HHHHII", 0x0600, 5, 0, 0, 0, 0)
+    named = struct.pack("<BBBB", 0, 0, 1, 0) + b"A"
+    globals_length = 4 + len(version) + 4 + 4 + len(named) + 4
+    sheet = struct.pack("<HHHHII", 0x0600, 0x10, 0, 0, 0, 0)
+    corners = [struct.pack("<HHHd", row, column, 0, 1.0) for row, column in ((0, 0), (65535, 255))]
+    data = biff(
+        *((0x0809, version), (0x0085, struct.pack("<I", globals_length) + named), (0x000A, b"")),
+        *((0x0809, sheet), *((0x0203, corner) for corner in corners), (0x000A, b"")),
+    )
+    path = tmp_path / "a.xls"
+    path.write_bytes(compound({"Workbook": data}))
+
+    with pytest.raises(ParseError) as caught:
+        parse_file(path, "application/vnd.ms-excel")
+
+    assert caught.value.code == "memory"
