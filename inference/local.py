@@ -111,6 +111,11 @@ def pair_model(network: Any, max_length: int) -> PairModel[Any]:
     place, kind = network.device, best_type(network.device)
     network = network.eval()
     longest = min(max_length, network.max_seq_length or max_length)
+    # A tokenizer that names no length is given that of the row, which the network may not have.
+    config = getattr(getattr(network, "model", None), "config", None)
+    positions = getattr(config, "max_position_embeddings", None)
+    if isinstance(positions, int) and 0 < positions < longest:
+        longest = network.max_seq_length = positions
     tokenizer = copy.deepcopy(network.tokenizer)
     plain = len(network) == 1 and not network.default_prompt_name and tokenizer.is_fast
     if plain and place.type in ("cpu", "cuda"):

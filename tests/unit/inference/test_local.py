@@ -19,7 +19,7 @@ from inference.errors import (
 )
 from inference.local import LocalEmbedder, LocalReranker, pair_model
 from inference.pairs import LibraryPairs, PackedPairs
-from tests.unit.inference.conftest import save_bert
+from tests.unit.inference.conftest import VOCABULARY, save_bert
 
 QUESTION = "how can i sleep better?"
 PASSAGES = ["dim the lights and rest.", "fruit has sugar.", "rest a lot. " * 12, "sleep"]
@@ -326,6 +326,26 @@ def test_several_threads_load_a_model_once() -> None:
     for thread in threads:
         thread.join()
     assert loads == [1]
+
+
+def test_texts_longer_than_another_kind_of_network_reads_are_cut(tmp_path: Path) -> None:
+    from transformers import BertTokenizer, DistilBertConfig, DistilBertForSequenceClassification
+
+    save_bert(tmp_path, head=True)
+    config = DistilBertConfig(
+        vocab_size=len(VOCABULARY),
+        dim=16,
+        n_layers=1,
+        n_heads=2,
+        hidden_dim=32,
+        max_position_embeddings=64,
+    )
+    config.num_labels = 1
+    DistilBertForSequenceClassification(config).save_pretrained(tmp_path)
+    BertTokenizer(vocab=str(tmp_path / "vocab.txt")).save_pretrained(tmp_path)
+    reranker = LocalReranker(str(tmp_path), max_length=256)
+    scores = reranker.score(QUESTION, ["rest a lot. " * 100, "sleep"], time_limit_s=ENOUGH_S)
+    assert np.isfinite(scores).all()
 
 
 def test_a_question_does_not_wait_for_a_load_beyond_its_limit_and_the_load_goes_on(
