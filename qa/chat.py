@@ -270,8 +270,8 @@ def _enqueue(answer_id: int) -> None:
 
 
 def _checked_text(text: str) -> str:
-    # Postgres stores no NUL, and a pasted one is never meant.
-    cleaned = text.replace("\0", "").strip()
+    # Postgres stores no NUL and no half of a surrogate pair, and a pasted one is never meant.
+    cleaned = text.encode("utf-8", "replace").decode().replace("\0", " ").strip()
     if not cleaned:
         raise QuestionRefused(_("Please type a question."))
     if len(cleaned) > MAX_QUESTION_LENGTH:

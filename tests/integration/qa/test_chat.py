@@ -102,6 +102,16 @@ def test_a_question_of_the_longest_length_is_taken(
     assert ask_in(knowledge_base, bob, "x" * 2000).pk
 
 
+@pytest.mark.parametrize(
+    ("text", "stored"),
+    [("sleep\0better", "sleep better"), ("\ud83d sleep", "? sleep"), ("😴 sleep", "😴 sleep")],
+)
+def test_what_the_database_does_not_take_does_not_join_or_lose_words(
+    knowledge_base: KnowledgeBase, bob: User, text: str, stored: str
+) -> None:
+    assert ask_in(knowledge_base, bob, text).question.text == stored
+
+
 def test_a_stranger_may_not_ask_a_private_knowledge_base(
     knowledge_base: KnowledgeBase, charlie: User
 ) -> None:
