@@ -194,12 +194,13 @@ def test_a_failure_is_shown_with_its_sentence_its_remedy_and_a_way_to_try_again(
 def test_all_failures_are_tried_again_at_once(
     client: Client, alice: User, knowledge_base: KnowledgeBase
 ) -> None:
-    for title in ("a", "b"):
-        waiting(knowledge_base, title, State.FAILED)
+    for title, state in (("a", State.FAILED), ("b", State.CANCELLED)):
+        waiting(knowledge_base, title, state)
     client.force_login(alice)
+    assert "2 documents are not processed: that failed or was cancelled." in text(client, BASE)
     page = client.post(f"{BASE}retry/", follow=True).content.decode()
     assert "2 documents are queued again." in page
-    assert not DocumentVersion.objects.filter(state=State.FAILED).exists()
+    assert set(DocumentVersion.objects.values_list("state", flat=True)) == {State.PENDING}
 
 
 @pytest.mark.parametrize(
