@@ -6,9 +6,11 @@ by its own attempt and touches none beside it.
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from django.db import connection
 from django.db.models import F, Q
 from django.utils import timezone
 
@@ -26,6 +28,14 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from django.db.models import QuerySet
+
+FOUND = {
+    "language": "text",
+    "page_count": "integer",
+    "metadata": "jsonb",
+    "indexed_fingerprint": "text",
+}
+"""What a version's row says of its content, and the types of these columns."""
 
 
 def claim_all(version_ids: Collection[int]) -> list[Claim]:
@@ -111,21 +121,26 @@ def fence_all(claims: Collection[Claim]) -> list[Claim]:
     return _holding(claims, rows)
 
 
-def finish_all(versions: Collection[DocumentVersion], fields: Collection[str]) -> None:
-    """The versions are ready, with what ``fields`` of the rows say.
+def finish_all(findings: Mapping[Claim, Mapping[str, object]]) -> None:
+    """The versions are ready, with what was found of each: JSON-ready values of ``FOUND``.
 
-    Call it in the transaction of the swap, and only with versions whose claims ``fence_all`` found
-    to hold in it.
+    Call it in the transaction of the swap, and only with claims that ``fence_all`` found to hold
+    in it.
     """
-    DocumentVersion.objects.bulk_update(versions, fields)
-    DocumentVersion.objects.filter(pk__in=[version.pk for version in versions]).update(
-        state=State.READY,
-        lost_attempts=0,
-        postponements=0,
-        finished_at=timezone.now(),
-        progress_done=F("progress_total"),
-    )
-    _close_stages([Claim(version.pk, version.attempt) for version in versions])
+    made = [{"id": claim.version_id, **found} for claim, found in findings.items()]
+    columns = ", ".join(f"{name} = made.{name}" for name in FOUND)
+    types = ", ".join(f"{name} {kind}" for name, kind in FOUND.items())
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            UPDATE documents_documentversion version SET {columns}, state = %s, lost_attempts = 0,
+                postponements = 0, finished_at = %s, progress_done = progress_total
+            FROM jsonb_to_recordset(%s::jsonb) AS made (id bigint, {types})
+            WHERE version.id = made.id
+            """,  # noqa: S608 - names of our own
+            [State.READY, timezone.now(), json.dumps(made)],
+        )
+    _close_stages(list(findings))
 
 
 def _rows(claims: Collection[Claim]) -> QuerySet[DocumentVersion]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,6 +98,18 @@ def test_what_is_processed_together_is_indexed_as_it_is_alone(
         assert getattr(again, name) == getattr(row, name)
     assert np.allclose(vector_of(again), vector)
     assert DocumentVersion.objects.get(pk=three[0].pk).indexed_fingerprint == mark != ""
+
+
+def test_a_date_in_a_text_becomes_its_documents_own(
+    waiting: MakeVersion, three: list[DocumentVersion]
+) -> None:
+    dated = waiting("# Guide\n\nPublished 2024-05-01\n\nSleep well.", "guide.md")
+    together.index_next()
+    documents = Document.objects.order_by("pk").values_list("pk", "effective_date", "expires_at")
+    assert list(documents) == [
+        *((version.document_id, None, None) for version in three),
+        (dated.document_id, date(2024, 5, 1), None),
+    ]
 
 
 def test_each_stage_of_each_is_on_record(three: list[DocumentVersion]) -> None:
