@@ -50,3 +50,4 @@ def settle(held: Claim, work: Callable[[], None]) -> None:
 def _fail(held: Claim, code: str, detail: str = "") -> None:
     with suppress(ClaimLost):  # cancelled, which is what "cancelled" says too
         held.fail(code, detail)
+        logger.warning("delivery.failed", extra={"delivery_id": held.job_id, "error_code": code})

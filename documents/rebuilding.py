@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -17,12 +16,11 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, transaction
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, OuterRef
 
 from documents import builds, carrying, parsed
 from documents.chunking import chunk
 from documents.corpora import settle
-from documents.fingerprints import sha256_of_text
 from documents.generations import (
     activate,
     chunk_recipe,
@@ -40,12 +38,12 @@ from documents.jobs import ClaimLost
 from documents.lexicon import rebuild_statistics
 from documents.models import (
     Chunk,
-    ChunkCuration,
     Document,
     DocumentVersion,
     IndexBuild,
     IndexGeneration,
 )
+from documents.overtaken import forget_overtaken
 from documents.setbacks import is_disk_full, outlast
 from documents.storing import (
     Placed,
@@ -59,7 +57,7 @@ from inference.conf import get_embedder
 from inference.errors import InvalidModelResponse, ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable
 
     from django.db.models import QuerySet
 
@@ -288,7 +286,7 @@ def _opened(held: BuildClaim, on_progress: Callable[[int], None]) -> _Work:
         raise _CannotBeBuilt("model_changed")
     with transaction.atomic():
         lock_index(generation.knowledge_base_id)
-        _forget_overtaken(generation)
+        forget_overtaken(generation)
     return _Work(generation, held, embedder, on_progress)
 
 
@@ -362,58 +360,8 @@ def _swap(work: _Work) -> bool:
     generation = work.generation
     with transaction.atomic():
         lock_index(generation.knowledge_base_id)
-        if _forget_overtaken(generation) or _missing(work).exists():
+        if forget_overtaken(generation) or _missing(work).exists():
             return False
         work.held.finish()
         activate(generation)
-    return True
-
-
-def _forget_overtaken(generation: IndexGeneration) -> int:
-    """Drop the passages of documents of which a curator says something else by now.
-
-    Also of those that have another title. They are missing then. Returns how many rows went.
-    """
-    passages = Chunk.objects.filter(generation=generation)
-    spoken = ChunkCuration.objects.filter(document__knowledge_base=generation.knowledge_base_id)
-    marked = passages.filter(Q(is_edited=True) | Q(is_enabled=False))
-    concerned = {
-        *spoken.values_list("document", flat=True),
-        *marked.values_list("document", flat=True),
-    }
-    overtaken = {
-        *_overtaken(generation, concerned),
-        *passages.filter(is_stale=True).values_list("document", flat=True),
-    }
-    dropped, _by_model = passages.filter(document__in=overtaken).delete()
-    return dropped
-
-
-def _overtaken(generation: IndexGeneration, documents: Collection[int]) -> list[int]:
-    """Those of the documents whose passages are not as what was said of them demands."""
-    said: dict[int, dict[str, ChunkCuration]] = defaultdict(dict)
-    for curation in ChunkCuration.objects.filter(document__in=documents):
-        said[curation.document_id][curation.text_sha256] = curation
-    stored: dict[int, list[tuple[str, str, bool, bool]]] = defaultdict(list)
-    for document_id, generated, text, is_edited, is_enabled in Chunk.objects.filter(
-        generation=generation, document__in=documents
-    ).values_list("document", "generated_text", "text", "is_edited", "is_enabled"):
-        stored[document_id].append((generated, text, is_edited, is_enabled))
-    return [
-        document_id
-        for document_id, passages in stored.items()
-        if not _are_as_said(passages, said[document_id])
-    ]
-
-
-def _are_as_said(
-    passages: Collection[tuple[str, str, bool, bool]], said: dict[str, ChunkCuration]
-) -> bool:
-    holding = carrying.applied([generated for generated, *_rest in passages], said)
-    for generated, text, is_edited, is_enabled in passages:
-        holds = holding.get(sha256_of_text(generated))
-        edited = holds.edited_text if holds else ""
-        disabled = holds.is_disabled if holds else False
-        if (text, is_edited, is_enabled) != (edited or generated, bool(edited), not disabled):
-            return False
     return True

@@ -25,13 +25,12 @@ from inference.errors import (
 )
 from inference.formatting import format_passage
 from qa.aspects import asked_aspects
+from qa.relevance import evidence, relevance
 from qa.scoring import (
     blend,
     completeness,
-    evidence,
     is_above_floor,
     readability,
-    relevance,
     timeliness,
     weights_for,
 )

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qa.metrics import ndcg_at_k
-from qa.scoring import PRESETS, blend, evidence, is_above_floor, relevance
+from qa.relevance import evidence, relevance
+from qa.scoring import PRESETS, blend, is_above_floor
 from qa.types import Factors, PipelineConfig
 
 if TYPE_CHECKING:

@@ -7,27 +7,23 @@ text about something else never stands above a text that answers.
 
 from __future__ import annotations
 
-import math
 from datetime import date
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from documents import presets
 from documents.analysis import analyze
-from inference.ports import Calibration
 from qa.aspects import covers
-from qa.fusion import place_share
+from qa.relevance import clamp
 from qa.types import FactorWeights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from inference.ports import RerankerCard, Signal
     from qa.aspects import Asked
+    from qa.relevance import Inputs, Scored
     from qa.time_intent import TimeIntent
     from qa.types import Factors, QuestionTerm
 
-Inputs = dict[str, object]
-Scored = tuple[float, Inputs]
 FactorName = Literal["relevance", "completeness", "readability", "timeliness"]
 
 FACTORS: tuple[FactorName, ...] = ("relevance", "completeness", "readability", "timeliness")
@@ -35,24 +31,6 @@ FACTORS: tuple[FactorName, ...] = ("relevance", "completeness", "readability", "
 PRESETS: Mapping[str, FactorWeights] = {
     name: FactorWeights(**weights) for name, weights in presets.PRESETS.items()
 }
-
-FIRST_STAGE_CALIBRATIONS: tuple[Calibration, ...] = (
-    Calibration(weights={"cosine": 6.0, "lexical": 6.0}, bias=-4.7),
-    Calibration(weights={"cosine": 7.5}, bias=-3.9),
-    Calibration(weights={"lexical": 10.0}, bias=-3.3),
-)
-"""Relevance without a cross-encoder, for the default embedder and the BM25 share.
-
-Near the logistic fits of single test sets (the first ten passages by BM25 of each question: slope
-of the cosine 5 to 8 on three English sets, of the share 9 to 23 on English and 20 to 32 on Chinese
-ones), but milder. The right bias differs from set to set, and a floor that is too strict hides an
-answer that is there, so all but the weakest twentieth of what answers passes the floor of 0.15.
-"""
-
-PRIOR_SHIFT = 2.0
-"""Added to the logit of a reranker's own calibration. Those are fitted on lists in which one
-passage in thirty is labelled as the answer, though others answer too; where people have graded
-whole lists it is rather one in five. ``ln((1/4) / (1/29))`` is the difference in log-odds, 2.0."""
 
 NEUTRAL = 0.5
 """The value of a factor that nothing is known about: neither praise nor blame."""
@@ -85,71 +63,6 @@ class Contribution(NamedTuple):
     share: float
     """The weight over the sum of the weights."""
     contribution: float
-
-
-def relevance(
-    card: RerankerCard | None,
-    *,
-    rerank: float | None,
-    cosine: float | None,
-    lexical: float | None,
-    fused_rank: int | None = None,
-    language: str = "",
-) -> Scored:
-    """Probability that the passage answers the question, from the signals at hand.
-
-    Scores that are probabilities already are taken as they are. Else a calibration of the card
-    whose signals are all at hand decides: one fitted on questions in ``language`` (ISO 639-1 code,
-    empty when unknown) before one for any language, then the one that reads most signals; when
-    there is a cross-encoder's score, only one that reads it. One fitted on another language is
-    never used. A score of an uncalibrated cross-encoder goes through the plain logistic function,
-    as sentence-transformers does, unless it is in [0, 1] by itself (``uncalibrated_unit``); without
-    one, ``FIRST_STAGE_CALIBRATIONS``. Nothing at hand at all gives 0: a place among the recalled
-    (``fused_rank``, from 1) says nothing by itself.
-    """
-    signals: dict[Signal, float] = {}
-    if rerank is not None:
-        signals["rerank"] = rerank
-    if cosine is not None:
-        signals["cosine"] = cosine
-    if lexical is not None:
-        signals["lexical"] = lexical
-    if not signals:
-        return 0.0, {"method": "no_signal", "signals": {}}
-    if fused_rank is not None:
-        signals["fused"] = place_share(fused_rank)
-    if rerank is not None and card is not None and card.scores_are_probabilities:
-        return _clamp(rerank), {"method": "probability", "signals": {"rerank": rerank}}
-    own = _usable(card.calibrations if card is not None else (), signals, language)
-    if own is not None:
-        shift = PRIOR_SHIFT if rerank is not None else 0.0
-        return _calibrated(own, signals, "calibrated", prior_shift=shift)
-    if rerank is not None and card is not None and card.unit_scores:
-        return _clamp(rerank), {"method": "uncalibrated_unit", "signals": {"rerank": rerank}}
-    if rerank is not None:
-        return _calibrated(Calibration({"rerank": 1.0}, 0.0), signals, "uncalibrated")
-    fallback = _usable(FIRST_STAGE_CALIBRATIONS, signals, language)
-    if fallback is None:
-        message = "FIRST_STAGE_CALIBRATIONS must cover every first-stage signal"
-        raise LookupError(message)
-    return _calibrated(fallback, signals, "first_stage")
-
-
-def evidence(
-    card: RerankerCard | None,
-    *,
-    rerank: float | None,
-    cosine: float | None,
-    lexical: float | None,
-    language: str = "",
-) -> Scored:
-    """``relevance`` by what the passage itself says, without its place among the recalled.
-
-    The place tells which of the candidates answers, if one does; whether one does it cannot tell,
-    for there is a first place also where nothing answers. So passages are ordered by ``relevance``
-    and admitted by this.
-    """
-    return relevance(card, rerank=rerank, cosine=cosine, lexical=lexical, language=language)
 
 
 def completeness(
@@ -201,7 +114,7 @@ def completeness(
         "terms": terms,
         "aspects": aspects,
     }
-    return _clamp(earned / total), inputs
+    return clamp(earned / total), inputs
 
 
 def readability(score: float, inputs: Mapping[str, float], words: float) -> Scored:
@@ -212,7 +125,7 @@ def readability(score: float, inputs: Mapping[str, float], words: float) -> Scor
     writes. ``words`` is how much of it there is to read (``documents.readability.reading_words``).
     """
     share = words / (words + READABLE_WORDS)
-    value = NEUTRAL + (_clamp(score) - NEUTRAL) * share
+    value = NEUTRAL + (clamp(score) - NEUTRAL) * share
     return value, {"score": score, **inputs, "read": round(words, 1), "believed": round(share, 4)}
 
 
@@ -288,7 +201,7 @@ def preset_of(weights: FactorWeights) -> str:
 
 def blend(factors: Factors, weights: FactorWeights) -> float:
     """The weighted mean of the factors, in [0, 1]; equal to the sum of ``explain``'s parts."""
-    return _clamp(sum(part.contribution for part in explain(factors, weights)))
+    return clamp(sum(part.contribution for part in explain(factors, weights)))
 
 
 def explain(factors: Factors, weights: FactorWeights) -> tuple[Contribution, ...]:
@@ -317,49 +230,6 @@ def explain(factors: Factors, weights: FactorWeights) -> tuple[Contribution, ...
 def is_above_floor(evidence_value: float, floor: float) -> bool:
     """Whether a passage may compete by its other factors; the floor itself is above."""
     return evidence_value >= floor
-
-
-def _usable(
-    calibrations: Sequence[Calibration], signals: Mapping[Signal, float], language: str
-) -> Calibration | None:
-    """Of the question's own language if there is one, then by most signals; the first of equals."""
-    usable = [
-        calibration
-        for calibration in calibrations
-        if calibration.weights
-        and calibration.weights.keys() <= signals.keys()
-        and ("rerank" in calibration.weights or "rerank" not in signals)
-        and calibration.language in ("", language)
-    ]
-    return max(usable, key=lambda each: (bool(each.language), len(each.weights)), default=None)
-
-
-def _calibrated(
-    calibration: Calibration,
-    signals: Mapping[Signal, float],
-    method: str,
-    *,
-    prior_shift: float = 0.0,
-) -> Scored:
-    weighed = (weight * signals[signal] for signal, weight in calibration.weights.items())
-    logit = calibration.bias + prior_shift + sum(weighed)
-    inputs: Inputs = {
-        "method": method,
-        "signals": dict(signals),
-        "weights": dict(calibration.weights),
-        "bias": calibration.bias,
-        "language": calibration.language,
-        "prior_shift": prior_shift,
-        "logit": logit,
-    }
-    return _sigmoid(logit), inputs
-
-
-def _sigmoid(x: float) -> float:
-    # Two forms, so that exp never overflows.
-    if x >= 0:
-        return 1.0 / (1.0 + math.exp(-x))
-    return math.exp(x) / (1.0 + math.exp(x))
 
 
 def _aspects_no_term_names(
@@ -399,7 +269,3 @@ def _days_from_year(day: date, year: int) -> int:
         return 0
     nearest = date(year, 12, 31) if day.year > year else date(year, 1, 1)
     return abs((day - nearest).days)
-
-
-def _clamp(value: float) -> float:
-    return min(1.0, max(0.0, value))

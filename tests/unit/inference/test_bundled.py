@@ -226,8 +226,19 @@ def test_the_bundled_files_are_small_and_described() -> None:
 @pytest.mark.parametrize(
     ("language", "signals"),
     [
-        ("", {"rerank cosine lexical", "rerank lexical", "cosine lexical", "lexical", "rerank"}),
-        ("zh", {"rerank lexical", "lexical", "rerank"}),
+        (
+            "",
+            {
+                "rerank cosine lexical fused",
+                "rerank lexical fused",
+                "rerank cosine lexical",
+                "rerank lexical",
+                "cosine lexical",
+                "lexical",
+                "rerank",
+            },
+        ),
+        ("zh", {"rerank lexical fused", "rerank lexical", "lexical", "rerank"}),
     ],
 )
 def test_the_bundled_calibrations_cover_what_is_at_hand_and_rise_with_it(
