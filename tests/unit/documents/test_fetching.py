@@ -59,6 +59,11 @@ def serving(*answers: bytes | Callable[[socket.socket], None]) -> Iterator[Here]
         thread.join(5)
 
 
+def packed(data: bytes) -> bytes:
+    """By gzip, the same bytes at every time: they name tests, which two processes must agree on."""
+    return gzip.compress(data, mtime=0)
+
+
 def page(body: bytes = PAGE, head: str = "Content-Type: text/html; charset=GBK") -> bytes:
     return f"HTTP/1.1 200 OK\r\n{head}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
@@ -160,9 +165,9 @@ def test_a_page_that_does_not_say_how_large_it_is_is_read_up_to_the_limit() -> N
 
 def test_packed_content_is_unpacked_but_not_beyond_the_limit() -> None:
     head = "Content-Type: text/html\r\nContent-Encoding: gzip"
-    bomb = gzip.compress(b"0" * 5_000_000)
+    bomb = packed(b"0" * 5_000_000)
     assert len(bomb) < 10_000
-    with serving(page(gzip.compress(PAGE), head), page(bomb, head)) as network:
+    with serving(page(packed(PAGE), head), page(bomb, head)) as network:
         assert got(network).data == PAGE
         assert refused(network) == "too_large"
 
@@ -178,21 +183,21 @@ LONG = b"".join(b"%d Go to bed at the same hour. " % number for number in range(
 
 @pytest.mark.parametrize("step", [1, 7, 4096])
 @pytest.mark.parametrize(
-    ("packed", "meant"),
+    ("sent", "meant"),
     [
-        (gzip.compress(b"Go to bed ") + gzip.compress(b"at ten."), b"Go to bed at ten."),
-        (gzip.compress(b"Go to bed at ten.") + b"\0" * 512, b"Go to bed at ten."),
-        (gzip.compress(b"Go to bed at ten.") + b"\x1f", b"Go to bed at ten."),
-        (gzip.compress(b"") + gzip.compress(b"Go to bed."), b"Go to bed."),
+        (packed(b"Go to bed ") + packed(b"at ten."), b"Go to bed at ten."),
+        (packed(b"Go to bed at ten.") + b"\0" * 512, b"Go to bed at ten."),
+        (packed(b"Go to bed at ten.") + b"\x1f", b"Go to bed at ten."),
+        (packed(b"") + packed(b"Go to bed."), b"Go to bed."),
         (zlib.compress(PAGE), PAGE),
         (bare(PAGE), PAGE),
-        (gzip.compress(LONG) * 2, LONG * 2),
+        (packed(LONG) * 2, LONG * 2),
         (bare(LONG), LONG),
         (bare(b"x" * 65_537), b"x" * 65_537),
     ],
 )
-def test_what_servers_call_packed_is_unpacked(packed: bytes, meant: bytes, step: int) -> None:
-    pieces = (packed[start : start + step] for start in range(0, len(packed), step))
+def test_what_servers_call_packed_is_unpacked(sent: bytes, meant: bytes, step: int) -> None:
+    pieces = (sent[start : start + step] for start in range(0, len(sent), step))
     assert b"".join(fetching._unpacked(pieces)) == meant
 
 
@@ -205,7 +210,7 @@ def test_packed_content_of_any_kind_ends_in_bytes_or_is_refused(data: bytes, ste
 
 def test_parts_of_packed_content_count_together() -> None:
     head = "Content-Type: text/html\r\nContent-Encoding: gzip"
-    parts = gzip.compress(b"0" * 4_000) * 3
+    parts = packed(b"0" * 4_000) * 3
     with serving(page(parts, head), page(bare(b"0" * 20_000), head)) as network:
         assert refused(network) == "too_large"
         assert refused(network) == "too_large"
@@ -251,7 +256,7 @@ def test_any_type_can_be_sent(header: str) -> None:
         (b"", "web_unreachable"),
         (page()[:-10], "web_unreachable"),
         (page(b"zz", "Content-Encoding: gzip"), "web_unreachable"),
-        (page(gzip.compress(PAGE)[:-12], "Content-Encoding: gzip"), "web_unreachable"),
+        (page(packed(PAGE)[:-12], "Content-Encoding: gzip"), "web_unreachable"),
         (page(PAGE, "Content-Encoding: br"), "web_type"),
         (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000, "web_unreachable"),
     ],
